@@ -1,0 +1,126 @@
+"""Documents and passages as memory-mapped Arrow tables: opened in milliseconds, read by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from app.errors import IndexCorrupt
+from app.law.documents import DOCUMENT_FIELDS, Document
+
+ROWS = 4096
+"""Rows of a record batch."""
+
+DOCUMENT_SCHEMA = pa.schema([(name, pa.bool_() if name == "sample" else pa.utf8()) for name in DOCUMENT_FIELDS])
+PASSAGE_SCHEMA = pa.schema([("passage_id", pa.utf8()), ("document", pa.int32()), ("text", pa.utf8())])
+
+
+def write_documents(path: Path, documents: Iterable[Document]) -> int:
+    """Write documents in order; returns how many. The file holds one column per field of Document."""
+    return _write(path, DOCUMENT_SCHEMA, (tuple(getattr(d, name) for name in DOCUMENT_FIELDS) for d in documents))
+
+
+def write_passages(path: Path, passages: Iterable[tuple[str, int, str]]) -> int:
+    """Write (passage_id, row of its document, text) in order; returns how many."""
+    return _write(path, PASSAGE_SCHEMA, passages)
+
+
+def _write(path: Path, schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    temporary = path.with_name(path.name + ".partial")
+    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for block in _blocks(rows):
+            columns = [pa.array(column, type=field.type) for column, field in zip(zip(*block), schema, strict=True)]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+            count += len(block)
+    temporary.replace(path)
+    return count
+
+
+def _blocks(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    block: list[tuple[Any, ...]] = []
+    for row in rows:
+        block.append(row)
+        if len(block) == ROWS:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def read_table(path: Path) -> pa.Table:
+    """A memory-mapped table. Raises IndexCorrupt where the file is missing, cut or not Arrow."""
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path), "r")).read_all()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise IndexCorrupt(f"{path.name} cannot be read as an Arrow file ({error}); build it again") from error
+
+
+class DocumentStore:
+    """The documents of a corpus by row (0-based, corpus order) or by `doc_id`."""
+
+    def __init__(self, path: Path) -> None:
+        self.table = read_table(path)
+        self._columns: dict[str, npt.NDArray[np.object_]] = {}
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __getitem__(self, row: int) -> Document:
+        if not 0 <= row < len(self):
+            raise IndexError(f"document row {row} of {len(self)}")
+        return Document(**{name: self.table.column(name)[row].as_py() for name in DOCUMENT_FIELDS})
+
+    def __iter__(self) -> Iterator[Document]:
+        for batch in self.table.to_batches():
+            for values in batch.to_pylist():
+                yield Document(**values)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {doc_id: row for row, doc_id in enumerate(self.table.column("doc_id").to_pylist())}
+
+    def row(self, doc_id: str) -> int | None:
+        return self._rows.get(doc_id)
+
+    def column(self, name: str) -> npt.NDArray[np.object_]:
+        """One field of all documents, as Python strings (bools for `sample`); kept after the first call."""
+        if name not in self._columns:
+            self._columns[name] = np.array(self.table.column(name).to_pylist(), dtype=object)
+        return self._columns[name]
+
+
+class PassageStore:
+    """The passages of a corpus by index (0-based, corpus order)."""
+
+    def __init__(self, path: Path) -> None:
+        self.table = read_table(path)
+        self.documents: npt.NDArray[np.int32] = self.table.column("document").to_numpy().astype(np.int32)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def passage_id(self, index: int) -> str:
+        return str(self.table.column("passage_id")[int(index)].as_py())
+
+    def text(self, index: int) -> str:
+        return str(self.table.column("text")[int(index)].as_py())
+
+    def texts(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> list[str]:
+        return [self.text(int(index)) for index in indices]
+
+    def iter_texts(self) -> Iterator[str]:
+        for batch in self.table.select(["text"]).to_batches():
+            yield from batch.column(0).to_pylist()
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """passage_id → index; built at the first use."""
+        return {passage_id: row for row, passage_id in enumerate(self.table.column("passage_id").to_pylist())}

@@ -1,0 +1,342 @@
+"""corpus → train.jsonl (issue → article, by ids), weak.jsonl (every weak pair, texts inline), dev/ (queries, qrels)
+
+Pairs come from decisions before `train_before` only; an issue whose text, spaces removed, equals a dev query's is
+dropped, and so is every issue of a dev query's own decision.
+
+Two row formats are read and written: texts inline, `{"query", "pos": […], "neg": […]}`, and ids,
+`{"query_id", "query_text", "positive_passages": […], "hard_negatives": […]}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from rich.progress import track
+
+from app.errors import BeopgilError, RecordError
+from app.law.citation import Reference, find_case_numbers, read_references
+from app.law.documents import Document, split_issues, statute_doc_id
+from app.law.names import Law, LawNames
+from app.law.text import match_key, model_text
+from app.retrieval.store import DocumentStore, PassageStore
+from training.recipe import Recipe
+
+Row = dict[str, Any]
+MINIMUM = 12
+"""Characters an issue or a sentence needs to be a query."""
+
+
+class PairsError(BeopgilError):
+    """Rows that cannot be used: neither format, or ids the corpus does not have."""
+
+    code = "pairs_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A training pair or triple with its texts in hand."""
+
+    query: str
+    positives: tuple[str, ...]
+    negatives: tuple[str, ...] = ()
+
+
+def run(recipe: Recipe) -> None:
+    corpus = CorpusView(DocumentStore(recipe.documents), PassageStore(recipe.passages))
+    folder = recipe.folder("pairs")
+    if recipe.pairs.dev:
+        copy_dev(Path(recipe.pairs.dev), recipe.dev)
+    else:
+        write_dev(corpus, recipe)
+    forbidden = dev_texts(recipe.dev)
+    counts: Counter[str] = Counter()
+    rng = np.random.default_rng(recipe.seed)
+    capped = FrequencyCap(recipe.pairs.max_per_document, rng)
+    write_rows(recipe.train_pairs, _counted(issue_articles(corpus, recipe, forbidden, capped), counts))
+    weak = weak_pairs(corpus, recipe, forbidden, rng)
+    write_rows(recipe.weak_pairs, _counted(weak, counts))
+    (folder / "counts.json").write_text(json.dumps(counts, indent=1))
+    print("  ".join(f"{source} {count:,}" for source, count in sorted(counts.items())), flush=True)
+
+
+class CorpusView:
+    """Documents and passages of a corpus with the lookups that pairs need."""
+
+    def __init__(self, documents: DocumentStore, passages: PassageStore) -> None:
+        self.documents, self.passages = documents, passages
+        self.first = np.searchsorted(passages.documents, np.arange(len(documents) + 1))
+        self.names = LawNames(laws(documents))
+
+    def passages_of(self, row: int) -> range:
+        return range(int(self.first[row]), int(self.first[row + 1]))
+
+    def article(self, reference: Reference) -> int | None:
+        """Row of the article that a reference means today; None where number mapping would be wrong."""
+        law = self.names.find(reference.law)
+        if law is None or reference.supplementary or reference.revision == "full":
+            return None
+        return self.documents.row(statute_doc_id(law.law_id, reference.jo, reference.ga))
+
+    def passage_of(self, row: int, paragraph: int) -> int:
+        """The passage of an article that holds a 항, or its first."""
+        candidates = self.passages_of(row)
+        mark = chr(0x2460 + paragraph - 1) if 1 <= paragraph <= 20 else ""
+        for index in candidates if mark and len(candidates) > 1 else ():
+            if mark in self.passages.text(index):
+                return index
+        return candidates[0]
+
+
+def laws(documents: DocumentStore) -> Iterator[Law]:
+    """Every law of a corpus, once."""
+    columns = ("law_id", "law", "law_kind", "promulgated")
+    seen: set[str] = set()
+    for law_id, name, kind, promulgated in zip(*(documents.column(column) for column in columns), strict=True):
+        if law_id and law_id not in seen:
+            seen.add(law_id)
+            yield Law(law_id, name, kind, promulgated)
+
+
+class FrequencyCap:
+    """Keeps about `limit` rows of each document: a row with count c so far stays with probability limit / c."""
+
+    def __init__(self, limit: int, rng: np.random.Generator) -> None:
+        self._limit, self._rng, self._seen = limit, rng, Counter[int]()
+
+    def keeps(self, row: int) -> bool:
+        self._seen[row] += 1
+        return not self._limit or self._rng.random() < self._limit / self._seen[row]
+
+
+def decisions_before(corpus: CorpusView, before: str) -> Iterator[Document]:
+    kinds, dates = corpus.documents.column("kind"), corpus.documents.column("date")
+    rows = [row for row in range(len(corpus.documents)) if kinds[row] == "precedent" and "" < dates[row] < before]
+    for row in track(rows, description=f"decisions before {before}"):
+        yield corpus.documents[row]
+
+
+def issues_of(document: Document, forbidden: frozenset[str]) -> dict[int, str]:
+    """Issues fit for training by number: long enough, and not a dev query's text or decision."""
+    if document.doc_id in forbidden:
+        return {}
+    issues = {number: model_text(text) for number, text in split_issues(document.issues).items()}
+    return {n: text for n, text in issues.items() if len(text) >= MINIMUM and squeeze(text) not in forbidden}
+
+
+def squeeze(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+def issue_articles(
+    corpus: CorpusView, recipe: Recipe, forbidden: frozenset[str], cap: FrequencyCap
+) -> Iterator[Row]:
+    """issue [n] → the articles cited for [n]; `exclude` holds every article that the decision cites."""
+    for document in decisions_before(corpus, recipe.pairs.train_before):
+        references = list(read_references(document.cited_statutes))
+        if not references:
+            continue
+        cited = [(reference, corpus.article(reference)) for reference in references]
+        exclude = sorted({corpus.documents.column("doc_id")[row] for _, row in cited if row is not None})
+        for number, text in issues_of(document, forbidden).items():
+            rows = {row: ref.paragraph for ref, row in cited if row is not None and _applies(ref, number)}
+            kept = [row for row in list(rows)[: recipe.pairs.max_positives] if cap.keeps(row)]
+            if kept:
+                positives = [corpus.passages.passage_id(corpus.passage_of(row, rows[row])) for row in kept]
+                yield _id_row(f"{document.doc_id}#{number}", text, positives, "issue_article", document.date, exclude)
+
+
+def _applies(reference: Reference, number: int) -> bool:
+    return not reference.issues or number == 0 or number in reference.issues
+
+
+def _id_row(query_id: str, text: str, positives: list[str], source: str, date: str, exclude: list[str]) -> Row:
+    return {
+        "query_id": query_id, "query_text": text, "positive_passages": positives, "hard_negatives": [],
+        "source": source, "date": date, "exclude": exclude,
+    }  # fmt: skip
+
+
+def weak_pairs(
+    corpus: CorpusView, recipe: Recipe, forbidden: frozenset[str], rng: np.random.Generator
+) -> Iterator[Row]:
+    """Every weak source, inline, `key` naming the positive's document: equal keys are no negatives of each other."""
+    for row in read_json(recipe.train_pairs):
+        for passage_id in row["positive_passages"]:
+            text = corpus.passages.text(corpus.passages.rows[passage_id])
+            yield _inline(row["query_text"], text, "issue_article", passage_id.split("#")[0])
+    yield from _decision_pairs(corpus, recipe.pairs.train_before, forbidden)
+    yield from _article_pairs(corpus, rng)
+
+
+def _inline(query: str, positive: str, source: str, key: str) -> Row:
+    return {"query": query, "pos": [positive], "neg": [], "source": source, "key": key}
+
+
+def _decision_pairs(corpus: CorpusView, before: str, forbidden: frozenset[str]) -> Iterator[Row]:
+    """issue [n] → holding [n], and issue [n] → the nearest issue of an earlier decision cited for [n]."""
+    by_case = case_numbers(corpus.documents)
+    for document in decisions_before(corpus, before):
+        holdings = split_issues(document.holdings)
+        cited = split_issues(document.cited_precedents)
+        for number, text in issues_of(document, forbidden).items():
+            holding = model_text(holdings.get(number, holdings.get(0, "") if number <= 1 else ""))
+            if len(holding) >= MINIMUM:
+                yield _inline(text, f"{document.title}\n{holding}", "issue_holding", f"{document.doc_id}#{number}")
+            for row in _cited_decisions(cited.get(number, cited.get(0, "")), by_case):
+                if corpus.documents.column("date")[row] < document.date:
+                    index = nearest(text, corpus.passages_of(row), corpus.passages.text)
+                    key = corpus.passages.passage_id(index)
+                    yield _inline(text, corpus.passages.text(index), "issue_precedent", key)
+
+
+def case_numbers(documents: DocumentStore) -> dict[str, int]:
+    """Case number → row; each of a decision's merged numbers, the first decision for a number that recurs."""
+    rows: dict[str, int] = {}
+    for row, text in enumerate(documents.column("case_no")):
+        for number in find_case_numbers(text):
+            rows.setdefault(number, row)
+    return rows
+
+
+def _cited_decisions(text: str, by_case: Mapping[str, int]) -> list[int]:
+    return list(dict.fromkeys(by_case[number] for number in find_case_numbers(text) if number in by_case))[:4]
+
+
+def nearest(query: str, indices: Iterable[int], text: Callable[[int], str]) -> int:
+    """The passage that shares the largest part of the query's character bigrams; the first of equals."""
+    wanted = _bigrams(query)
+    return max(indices, key=lambda index: (len(wanted & _bigrams(text(index))), -index))
+
+
+def _bigrams(text: str) -> set[str]:
+    text = match_key(text)
+    return {text[i : i + 2] for i in range(len(text) - 1)}
+
+
+def _article_pairs(corpus: CorpusView, rng: np.random.Generator) -> Iterator[Row]:
+    """title → article, half of the time with the title taken out, and a sentence → its article without the sentence."""
+    documents, passages = corpus.documents, corpus.passages
+    rows = np.flatnonzero(documents.column("kind") == "statute")
+    for row in track(rows, description="titles and sentences of articles"):
+        doc_id, title = str(documents.column("doc_id")[row]), str(documents.column("title")[row])
+        law, indices = str(documents.column("law")[row]), corpus.passages_of(int(row))
+        text = passages.text(indices[0])
+        if len(title) >= 2 and title != "목적":
+            query = f"{law} {title}" if rng.random() < 0.5 else title
+            shown = text.replace(f"({title})", "", 1) if rng.random() < 0.5 else text
+            yield _inline(query, shown, "title_article", doc_id)
+        text = passages.text(indices[int(rng.integers(len(indices)))])
+        heading, _, body = text.partition("\n")
+        sentences = [s.strip() for s in re.split(r"(?<=다\.)\s|\n|(?=[①-⑳])", body) if len(s.strip()) >= 25]
+        if len(sentences) > 1:
+            sentence = sentences[int(rng.integers(len(sentences)))]
+            rest = body.replace(sentence, "", 1).strip()
+            yield _inline(re.sub(r"^[①-⑳\d.\s]+", "", sentence), f"{heading}\n{rest}", "sentence_article", doc_id)
+
+
+def _counted(rows: Iterable[Row], counts: Counter[str]) -> Iterator[Row]:
+    for row in rows:
+        counts[row["source"]] += 1
+        yield row
+
+
+# dev
+
+
+def copy_dev(source: Path, target: Path) -> None:
+    """Take a benchmark folder as the dev set. Raises PairsError where a file is missing."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("queries.jsonl", "qrels.articles.tsv", "qrels.precedents.tsv"):
+        if not (source / name).exists():
+            raise PairsError(f"pairs.dev {source} has no {name}; it needs queries.jsonl and qrels.*.tsv")
+        shutil.copyfile(source / name, target / name)
+
+
+def write_dev(corpus: CorpusView, recipe: Recipe) -> None:
+    """Dev queries from decisions on or after `train_before`: issue [n] with the articles cited for [n]."""
+    recipe.dev.mkdir(parents=True, exist_ok=True)
+    queries: list[Row] = []
+    qrels: list[str] = []
+    for row in range(len(corpus.documents)):
+        document = corpus.documents[row]
+        if document.kind != "precedent" or document.date < recipe.pairs.train_before:
+            continue
+        references = list(read_references(document.cited_statutes))
+        for number, text in split_issues(document.issues).items():
+            found = {corpus.article(ref) for ref in references if _applies(ref, number) and not ref.former} - {None}
+            if found and len(text) >= MINIMUM:
+                query_id = f"{document.doc_id.removeprefix('p')}#{number}"
+                named = bool(re.search(r"법|제\d+조", text))
+                queries.append({"query_id": query_id, "text": text, "date": document.date, "names_statute": named})
+                citations = sorted(corpus.documents[article].citation for article in found if article is not None)
+                qrels += [f"{query_id}\t0\t{citation}\t1\n" for citation in citations]
+    write_rows(recipe.dev / "queries.jsonl", queries)
+    (recipe.dev / "qrels.articles.tsv").write_text("".join(qrels), encoding="utf-8")
+    (recipe.dev / "qrels.precedents.tsv").write_text("", encoding="utf-8")
+
+
+def dev_texts(dev: Path) -> frozenset[str]:
+    """What no training pair may hold: dev queries' texts, spaces removed, and the doc_ids of their decisions."""
+    rows = list(read_json(dev / "queries.jsonl"))
+    own = {"p" + row["query_id"].split("#")[0] for row in rows}
+    return frozenset({squeeze(model_text(row["text"])) for row in rows} | own)
+
+
+# rows
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> int:
+    """Write JSON lines under a temporary name, then rename; returns how many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, count = path.with_name(path.name + ".partial"), 0
+    with temporary.open("wb") as sink:
+        for count, row in enumerate(rows, 1):  # noqa: B007  (the count is returned)
+            sink.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+    temporary.replace(path)
+    return count
+
+
+def read_json(path: Path) -> Iterator[Row]:
+    """JSON lines of a file. Raises RecordError naming the line that is not JSON."""
+    with path.open("rb") as source:
+        for number, line in enumerate(source, 1):
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise RecordError(f"{path.name}:{number} is not JSON ({error}); was the file cut?") from error
+
+
+def read_pairs(path: Path, passages: PassageStore | None = None) -> list[Pair]:
+    """Pairs in either format, with texts. Raises PairsError with a count where ids are not in `passages`."""
+    pairs: list[Pair] = []
+    unknown: Counter[str] = Counter()
+    for row in read_json(path):
+        if "query" in row and "pos" in row:
+            pairs.append(Pair(row["query"], tuple(row["pos"]), tuple(row.get("neg", ()))))
+        elif "query_text" in row and "positive_passages" in row:
+            pairs.append(_by_ids(row, passages, unknown))
+        else:
+            raise PairsError(f"{path.name}: a row has neither query/pos nor query_text/positive_passages: {sorted(row)}")
+    if unknown:
+        examples = ", ".join(list(unknown)[:3])
+        raise PairsError(f"{path.name}: {unknown.total()} unknown passage ids ({examples}); make pairs from this corpus")
+    return pairs
+
+
+def _by_ids(row: Row, passages: PassageStore | None, unknown: Counter[str]) -> Pair:
+    if passages is None:
+        raise PairsError("rows with passage ids need the corpus they were made from")
+    ids = [*row["positive_passages"], *row["hard_negatives"]]
+    unknown.update(passage_id for passage_id in ids if passage_id not in passages.rows)
+    texts = [passages.text(passages.rows[i]) if i in passages.rows else "" for i in ids]
+    cut = len(row["positive_passages"])
+    return Pair(row["query_text"], tuple(texts[:cut]), tuple(texts[cut:]))

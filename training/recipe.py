@@ -1,0 +1,285 @@
+"""A recipe: one TOML file, a strict and frozen section per step, and the path of every artefact.
+
+An unknown key is an error. `--set section.key=value` overrides a key; the value is read as TOML.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.errors import BeopgilError
+
+
+class RecipeError(BeopgilError):
+    """A recipe that cannot be used: a misspelt key, a wrong type, an unknown step."""
+
+    code = "recipe_error"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Corpus(Section):
+    """Records → documents and passages."""
+
+    sources: tuple[str, ...] = ("samples",)
+    """Folders or files: *.jsonl[.zst] records, law.go.kr bodies (folder or .tar.zst)."""
+    strict: bool = False
+    """Stop at the first broken record instead of counting it."""
+    passage_chars: int = Field(default=600, ge=100)
+
+
+class Pretrain(Section):
+    """A tokenizer and a small encoder from nothing, on weak pairs."""
+
+    enabled: bool = True
+    """Off where the bi-encoder starts from a ready-made base."""
+    vocab: int = 32000
+    dim: int = 384
+    layers: int = 2
+    heads: int = 6
+    intermediate: int = 768
+    token_epochs: float = 3.0
+    """Epochs over the weak pairs with no transformer block: token vectors only."""
+    token_batch: int = 1024
+    token_lr: float = 3e-3
+    epochs: float = 1.0
+    """Epochs over the weak pairs with the blocks."""
+    block_shares: dict[str, float] = {}
+    """Part of each pair source that one epoch of the blocks sees; 1 where a source is not named."""
+    batch: int = 512
+    lr: float = 1e-3
+    embedding_lr: float = 3e-4
+    temperature: float = 0.05
+    query_tokens: int = 96
+    passage_tokens: int = 112
+    max_tokens: int = 320
+    """Window of the finished encoder."""
+    save_steps: int = 100
+
+
+class Pairs(Section):
+    """Corpus → pairs, dev queries and qrels."""
+
+    train_before: str = "2022-01-01"
+    dev: str = ""
+    """Folder with queries.jsonl and qrels.*.tsv; "" makes dev queries from decisions on or after `train_before`."""
+    max_positives: int = 8
+    max_per_document: int = 400
+    """Rows kept of one much-cited article, 0 for all: 민법 제750조 alone is 4 % of all citations."""
+
+
+class Mine(Section):
+    """Pairs → triples."""
+
+    depth: int = 50
+    """Dense neighbours of a query that can become negatives."""
+    lexical: int = 10
+    """Lexical neighbours added to them."""
+    skip_top: int = 0
+    negatives: int = 8
+    margin: float = 0.95
+    """A candidate scoring above `margin` × the positive's score is taken for a false negative."""
+    random_share: float = 0.2
+    max_queries: int = 0
+    query_sources: tuple[str, ...] = ("issue_article",)
+
+
+class Trainer(Section):
+    """What both fine-tuning steps share: optimisation, memory measures, evaluation, checkpoints."""
+
+    base: str = ""
+    """Hub name or local folder; "" takes the model of the step before."""
+    epochs: float = 1.0
+    max_steps: int = -1
+    batch: int = 64
+    accumulation: int = 1
+    lr: float = 2e-5
+    weight_decay: float = 0.01
+    warmup_steps: int = 0
+    warmup_ratio: float = 0.1
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 where the CPU or GPU computes it, else fp32. fp16 needs a GPU and falls back to auto without one."""
+    gradient_checkpointing: bool = False
+    freeze_layers: int = 0
+    """Lowest transformer blocks kept as they are, with the embeddings."""
+    lora_rank: int = 0
+    """0 is a full fine-tune."""
+    lora_alpha: int = 32
+    lora_dropout: float = 0.05
+    lora_targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    eval_steps: int = 200
+    patience: int = 3
+    """Evaluations without improvement before stopping; 0 never stops early."""
+    best_by: str = "nDCG@10"
+    """nDCG@10 over real first-stage candidates, or loss."""
+    eval_queries: int = 200
+    logging_steps: int = 20
+    report_to: Literal["none", "tensorboard", "wandb"] = "none"
+    seed: int = 7
+
+
+class BiEncoder(Trainer):
+    """Triples → LoRA adapter → merged bi-encoder."""
+
+    lora_rank: int = 16
+    temperature: float = Field(default=0.05, gt=0)
+    negatives: int = 4
+    query_prompt: str = "query: "
+    passage_prompt: str = "passage: "
+    query_tokens: int = 64
+    passage_tokens: int = 256
+    pooling: Literal["mean", "cls", "lasttoken"] = "mean"
+
+
+class CrossEncoder(Trainer):
+    """Triples → cross-encoder, calibration."""
+
+    loss: Literal["binary", "listwise", "margin"] = "listwise"
+    negatives: int = 7
+    max_tokens: int = 256
+    query_tokens: int = 96
+    depth: int = 50
+    """First-stage candidates that the evaluation reranks."""
+    classifier_pooling: Literal["mean", "cls"] = "mean"
+    """Pooling under a fresh head, where the architecture lets choose."""
+    positive_weight: float = Field(default=1.0, gt=0)
+    """Weight of the positives in the binary loss."""
+    margin: float = 1.0
+    """By which a positive's logit must exceed a negative's in the margin loss."""
+    remine: bool = True
+    """Negatives by the trained bi-encoder instead of those of the mine step."""
+    target_precision: float = Field(default=0.8, gt=0, le=1)
+    """Precision of the first result at and above the `confident` threshold."""
+
+
+class Index(Section):
+    """Models + corpus → indexes/<name>/<version>/."""
+
+    name: str = "samples"
+    root: str = "indexes"
+    batch_tokens: int = 8192
+
+
+class Evaluate(Section):
+    """Index + qrels → run files and measures."""
+
+    depth: int = 100
+    k: int = 100
+    max_queries: int = 0
+    """0 is all."""
+
+
+class Recipe(Section):
+    """One training run. Relative paths are taken from the working folder."""
+
+    name: str
+    work: str = "work"
+    seed: int = 7
+    corpus: Corpus = Corpus()
+    pretrain: Pretrain = Pretrain()
+    pairs: Pairs = Pairs()
+    mine: Mine = Mine()
+    bi_encoder: BiEncoder = BiEncoder()
+    cross_encoder: CrossEncoder = CrossEncoder()
+    index: Index = Index()
+    evaluate: Evaluate = Evaluate()
+
+    def folder(self, step: str) -> Path:
+        """Where a step writes; created by the step."""
+        return Path(self.work) / self.name / step
+
+    @property
+    def documents(self) -> Path:
+        return self.folder("corpus") / "documents.arrow"
+
+    @property
+    def passages(self) -> Path:
+        return self.folder("corpus") / "passages.arrow"
+
+    @property
+    def base_model(self) -> Path:
+        """The encoder that pretraining made."""
+        return self.folder("pretrain") / "model"
+
+    @property
+    def train_pairs(self) -> Path:
+        return self.folder("pairs") / "train.jsonl"
+
+    @property
+    def weak_pairs(self) -> Path:
+        return self.folder("pairs") / "weak.jsonl"
+
+    @property
+    def dev(self) -> Path:
+        """Folder with queries.jsonl, qrels.articles.tsv, qrels.precedents.tsv."""
+        return self.folder("pairs") / "dev"
+
+    @property
+    def triples(self) -> Path:
+        return self.folder("mine") / "triples.jsonl"
+
+    @property
+    def dev_pool(self) -> Path:
+        """First-stage candidates of some dev queries, by the base encoder."""
+        return self.folder("mine") / "dev_pool.jsonl"
+
+    @property
+    def encoder_model(self) -> Path:
+        """The merged bi-encoder."""
+        return self.folder("bi_encoder") / "model"
+
+    @property
+    def reranker_model(self) -> Path:
+        return self.folder("cross_encoder") / "model"
+
+
+def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe file, or one of training/recipes by its name. Raises RecipeError naming the key and the remedy."""
+    path = Path(path)
+    shipped = Path(__file__).parent / "recipes" / f"{path.name}"
+    if not path.exists() and shipped.with_suffix(".toml").exists():
+        path = shipped.with_suffix(".toml")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        shipped_names = sorted(p.stem for p in shipped.parent.glob("*.toml"))
+        raise RecipeError(f"no recipe {path}; give a TOML file or one of {shipped_names}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from error
+    for override in overrides or []:
+        _override(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: " + "; ".join(map(_explain, error.errors()))) from error
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, raw = override.partition("=")
+    if not equals:
+        raise RecipeError(f"--set {override!r}: expected section.key=value")
+    *sections, leaf = key.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    try:
+        values[leaf] = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[leaf] = raw
+
+
+def _explain(error: Any) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        section = {"Recipe": Recipe}.get("Recipe")
+        known: dict[str, Any] = section.model_fields if section else {}
+        for part in error["loc"][:-1]:
+            known = known[str(part)].annotation.model_fields
+        return f"unknown key {key}; known here: {', '.join(known)}"
+    return f"{key}: {error['msg']} (got {error.get('input')!r})"
