@@ -1,0 +1,84 @@
+# One command each, the same here, at the desk and in CI. `make help` lists them.
+# With PYTHON=/path/to/python nothing is installed and that interpreter is used as it is.
+
+VENV := .venv
+BASE_PYTHON ?= python3
+PYTHON := $(VENV)/bin/python
+EXTRAS ?= cpu,train,dev
+SERVE_EXTRAS ?= cpu
+INDEX ?= $(or $(BEOPGIL_INDEX),samples)
+DEV ?= samples
+PORT ?= 8000
+WORKERS ?= 2
+comma := ,
+
+# What is installed is named by what it was installed from: a change of either file installs again, a checkout does not.
+PINS := $(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
+INSTALLED := $(VENV)/.installed-$(subst $(comma),+,$(EXTRAS))-$(PINS)
+INSTALLED_TO_SERVE := $(VENV)/.installed-$(subst $(comma),+,$(SERVE_EXTRAS))-$(PINS)
+ifeq ($(origin PYTHON),file)
+ENVIRONMENT := $(INSTALLED)
+SERVICE := $(or $(wildcard $(INSTALLED)),$(INSTALLED_TO_SERVE))
+endif
+PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test check bench index train evaluate gpu-test clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+install: $(ENVIRONMENT) ## .venv with everything to serve, train and test (EXTRAS=gpu,train,dev on a machine with a GPU)
+
+serve: $(SERVICE) indexes/$(INDEX)/CURRENT ## the service on PORT=8000, over INDEX=samples
+	BEOPGIL_INDEX=$(INDEX) PORT=$(PORT) $(PYTHON) -m app
+
+test: $(ENVIRONMENT) ## the tests with coverage (ARGS="-k name" for some, WORKERS=2)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --cov $(ARGS)
+
+check: $(ENVIRONMENT) ## style, types and layers
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest -q tests/test_layering.py
+
+bench: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## the speed benchmarks over INDEX=samples (ARGS=… for their options)
+	$(PYTHON) -m benchmarks --index $(INDEX) $(ARGS)
+
+index: need-SOURCE need-NAME $(SERVICE) ## an index of your records: SOURCE="folder or files" NAME=name
+	$(PYTHON) -m training.index --source $(SOURCE) --name $(NAME) $(ARGS)
+
+train: need-RECIPE $(ENVIRONMENT) ## every step of RECIPE=a TOML file or a name in training/recipes (ARGS="--from STEP")
+	$(PYTHON) -m training.run $(RECIPE) $(ARGS)
+
+evaluate: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## measures of INDEX=samples over the queries and qrels in DEV=samples
+	$(PYTHON) -m training.evaluate --index $(INDEX) --dev $(DEV) $(ARGS)
+
+gpu-test: $(ENVIRONMENT) ## the tests that need a GPU
+	$(PYTHON) -m pytest -m gpu $(ARGS)
+
+clean: ## remove caches and build folders; indexes, models and runs stay
+	rm -rf build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find app training tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+need-%:
+	@test -n "$($*)" || { echo 'give $*=…; `make help` says what it is'; exit 2; }
+
+$(VENV)/bin/python:
+	$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, found " + sys.version)'
+	$(BASE_PYTHON) -m venv $(VENV)
+
+# torch goes first: its pin decides which build the others find.
+$(VENV)/.installed-%: | $(VENV)/bin/python
+	$(PIP) torch
+	$(PIP) -e '.[$(subst +,$(comma),$(firstword $(subst -, ,$*)))]'
+	rm -f $(VENV)/.installed-$(firstword $(subst -, ,$*))-*
+	touch $@
+
+# The sample index is built again where a sample or a model is newer than it.
+indexes/samples/CURRENT: $(wildcard samples/*.jsonl models/*/*) | $(SERVICE)
+	$(PYTHON) -m training.index --source samples --name samples
+	@touch $@
+
+indexes/%/CURRENT:
+	@echo 'there is no index "$*" yet: make index SOURCE="folder or files" NAME=$*'; exit 2
