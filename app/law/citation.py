@@ -1,8 +1,8 @@
 """Citations: one reader for reference strings (참조조문), one for free text and queries.
 
-Grammar and state machine after the measured variants of 참조조문 strings: a 조 keeps the law named before it, a new head
-or issue tag resets, a 부칙 article is never the main one, and an article of a law as it stood before a full revision is
-never taken for today's article of the same number.
+Grammar and state machine after the measured variants of 참조조문 strings: a 조 keeps the law named before it, a new
+head or issue tag resets, a 부칙 article is never the main one, and an article of a law as it stood before a full
+revision is never taken for today's article of the same number.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 from app.law.documents import ISSUE_TAG, format_article, issue_numbers, number_tags
@@ -17,13 +18,32 @@ from app.law.names import LawNames
 
 Revision = Literal["", "partial", "full"]
 
-_PARENTHESES = re.compile(r"[(（](?:[^()（）]|[(（][^()（）]*[)）])*[)）]|\[(?:현행|별표|별지)[^\]]*\]")
-_UNIT = re.compile(r"(?:제\s*)?(\d{1,4})\s*조(?:\s*의\s*(\d{1,3}))?(?![가-힣]*법)")
+_PARENTHESES = re.compile(r"[(（](?:[^()（）]|[(（][^()（）]*[)）])*[)）]|[\[〔{]\s*(?:현행|별표|별지)[^\]〕}]*[\]〕}]")
+_UNIT = re.compile(
+    r"(?<![\d-])(?:제\s*)?(\d{1,4})\s*조(?:\s*의\s*(\d{1,3}))?+(?![가-힣]*법)(?!\s*에\s*[의따관]|\s*의\s*규정)"
+)
+"""An article. Not one within a name (`제4조에 의한 …협정`, `제2조의 규정에 의한 …`), nor `1조` of `제3-1조`."""
+_BELOW = re.compile(r"제\s*\d+\s*[항호]|제\s*\d+-\d+\s*조|본문|단서|전단|후단")
+_BETWEEN = re.compile(r"(?:[\s,\[\]]|제?\s*\d+\s*[항호](?:\s*의\s*\d+)?|[가-하]목|본문|단서|전단|후단|및|또는|와|과)*")
+_LAW_LIKE = re.compile(r"(?:법|법률|령|규칙|규정|조례|협약)(?:\s*부칙)?$|부칙$")
 _HANG = re.compile(r"제\s*(\d+)\s*항")
 _FULL = re.compile(r"전부\s*개정|전문\s*개정|폐지")
 _ANAPHOR = re.compile(r"^(?:같은|동|위|이)\s*(?:법률|법|영|령|규칙)\s*(시행령|시행규칙)?$|^동법\s*(시행령|시행규칙)?$")
-_CASE = re.compile(r"(?<![\d가-힣])(\d{2}|\d{4})\s?([가-힣]{1,3})\s?(\d{1,7})(?![\d가-힣])")
-_CASES = re.compile(r"(?<!\d)(\d{2}|\d{4})\s?([가-힣]{1,3})\s?(\d{1,7})((?:\s*,\s*\d{2,7}(?![\d가-힣.]))*)(?!\d)")
+_CODE = (
+    r"(?:준?재)?(?:가[단합소]?|나합?|다카?|라|마카?|바|사|그|스|으|므|르|브|프|푸|트|흐|휴|드[단합]?|느[단합]?|고[단합정약]?|노합?"
+    r"|도|로|모|보도?|오|초[기재적]?|감[도노고]|전[도노고오모]|치[도고]|정[도로모스]|구[합단]?|누|두|루|무|부|아|어|주|추|거|머|과|코|토|소|쿠|슈"
+    r"|수흐?|우|허|후|파|카[합기단담확경정허]?|타[기채경]?|즈[기합단]?|비[합단상]|회[단합]|개[기회]|하[단합면]?|인[마라]|호[파기]"
+    r"|헌[가나다라마바사아]|(?:민|형|행|특)(?:상|공|항|준?재|재항|비상?|특상)?)"
+)
+"""Case codes, as they occur in 74,647 decisions: no unit of time, money or length is among them."""
+_CASE = re.compile(
+    rf"(?<!\d)(?<!제)(\d{{2}}|\d{{4}})\s?({_CODE})\s?(\d{{1,7}})(?!\d)"
+    r"(?=[^가-힣]|$|판결|결정|명령|사건|호|은|는|이|가|을|를|의|에|와|과|로|도|만|까지|부터|라|인)"
+)
+_CASES = re.compile(
+    r"(?<!\d)(\d{2}|\d{4})\s?([가-힣]{1,3})\s?(\d{1,7})"
+    r"((?:(?:\s*\([가-힣]+\))?\s*,\s*\d{2,7}(?![\d가-힣.]))*)(?!\d)"
+)
 _SEPARATORS = {",", ";", "，"}
 
 
@@ -55,25 +75,38 @@ def read_references(text: str) -> Iterator[Reference]:
         revision: Revision = ""
         for segment in _segments(group):
             versions = " ".join(_PARENTHESES.findall(segment))
-            bare = _PARENTHESES.sub(" ", segment)
-            unit = _UNIT.search(bare)
-            head = bare[: unit.start()] if unit else bare
-            head = re.split(r"제\s*\d+\s*[항호]|본문|단서|전단|후단", head)[0].strip(" 「」『』‘’“”[]\n")
-            supplementary = supplementary and not head or "부칙" in head
-            head = head.replace("부칙", "").strip()
-            anaphor = _ANAPHOR.match(head)
-            if anaphor:
-                law = _derived(law, anaphor[1] or anaphor[2] or "")
-            elif head:
-                former = head.startswith("구 ")
-                law = head.removeprefix("구 ").strip()
-                revision = ("full" if _FULL.search(versions) else "partial") if former else ""
-            if unit and law:
-                hang = _HANG.search(bare, unit.end())
-                number = int(hang[1]) if hang else 0
-                yield Reference(
-                    issues, law, int(unit[1]), int(unit[2] or 0), number, former, revision, supplementary
-                )
+            for head, unit, below in _units(_PARENTHESES.sub(" ", segment)):
+                supplementary = (supplementary and not head) or "부칙" in head
+                head = head.replace("부칙", "").strip()
+                anaphor = _ANAPHOR.match(head)
+                if anaphor:
+                    law = _derived(law, anaphor[1] or anaphor[2] or "")
+                elif head:
+                    former = head.startswith("구 ")
+                    law = head.removeprefix("구 ").strip()
+                    revision = ("full" if _FULL.search(versions) else "partial") if former else ""
+                if unit and law:
+                    hang = _HANG.search(below)
+                    jo, ga, number = int(unit[1]), int(unit[2] or 0), int(hang[1]) if hang else 0
+                    yield Reference(issues, law, jo, ga, number, former, revision, supplementary)
+
+
+def _units(part: str) -> Iterator[tuple[str, re.Match[str] | None, str]]:
+    """(head, article, what follows it) of each article in a part without separators; (head, None, "") without any.
+
+    Where a comma was forgotten, what stands between two articles must look like a law, or the rest is passed over.
+    """
+    units = list(_UNIT.finditer(part))
+    head = part[: units[0].start()] if units else part
+    head = _BELOW.split(head)[0].strip(" 「」『』‘’“”[]\n")
+    if not units:
+        yield head, None, ""
+    for unit, following in zip_longest(units, units[1:]):
+        below = part[unit.end() : following.start() if following else len(part)]
+        yield head, unit, below
+        head = below[_BETWEEN.match(below).end() :].split("\n")[-1].strip(" 「」『』‘’“”[],")  # type: ignore[union-attr]  # matches anything
+        if following and head and not _LAW_LIKE.search(head):
+            return
 
 
 def _derived(law: str, suffix: str) -> str:
@@ -84,7 +117,8 @@ def _derived(law: str, suffix: str) -> str:
 def _groups(text: str) -> Iterator[tuple[tuple[int, ...], str]]:
     """(issue numbers, text) of each part between tags or slashes; adjacent tags share what follows."""
     tags = list(ISSUE_TAG.finditer(text))
-    start, issues = 0, ()
+    start = 0
+    issues: tuple[int, ...] = ()
     pending: list[int] = []
     for tag in [*tags, None]:
         body = text[start : tag.start() if tag else len(text)]
@@ -133,13 +167,15 @@ class Mention:
     case_no: str = ""
 
 
-_NUMBER = re.compile(r"(?:제\s*)?(\d{1,4})\s*(조)?(?:\s*의\s*(\d{1,3}))?")
+_NUMBER = re.compile(r"(?<!\d)(?:제\s*)?(\d{1,4})(?!\d)(?:\s*(조)(?:\s*의\s*(\d{1,3}))?)?")
 _WORD_START = re.compile(r"(?:^|(?<=[\s「『(\[‘“'\"·ㆍ,]))(?=[가-힣])")
 _LAW_TAIL = re.compile(
     r"(?:(?:같은|동|위|이)\s*(?:법률|법|영|령|규칙)(?:\s*시행(?:령|규칙))?"
     r"|(?:[가-힣ㆍ·]*법\s+|[가-힣ㆍ·]+에 관한 )?[가-힣ㆍ·]*(?:법|법률|시행령|시행규칙|규칙|규정))[」』’”]?\s*$"
 )
-_ANAPHOR_TAIL = re.compile(r"^(?:(?:같은|동|위|이)\s*(?:법|법률|영|령|규칙)|동법)(?:\s*시행(?:령|규칙))?$|^(?:법|영|규칙|시행령|시행규칙)$")
+_ANAPHOR_TAIL = re.compile(
+    r"^(?:(?:같은|동|위|이)\s*(?:법|법률|영|령|규칙)|동법)(?:\s*시행(?:령|규칙))?$|^(?:법|영|규칙|시행령|시행규칙)$"
+)
 
 
 def find_mentions(text: str, names: LawNames) -> list[Mention]:
@@ -151,7 +187,7 @@ def _articles(text: str, names: LawNames) -> Iterator[Mention]:
     previous: Mention | None = None
     for match in _NUMBER.finditer(text):
         has_jo = match[2] is not None
-        if not has_jo and (match[3] or not _stands_alone(text, match.end())):
+        if not has_jo and not _stands_alone(text, match.end()):
             continue
         jo, ga = int(match[1]), int(match[3] or 0)
         found = _law_before(text, match.start(), names)
@@ -181,19 +217,17 @@ def _continues(between: str) -> bool:
 def _law_before(text: str, end: int, names: LawNames) -> tuple[int, str, str] | None:
     """(start, law_id, law name) of the longest law name that ends where an article number begins."""
     begin = max(0, end - 2 * names.longest)
-    window = text[begin:end]
-    for start in (match.start() for match in _WORD_START.finditer(window)):
-        name = window[start:].strip(" 「」『』‘’“”'\"\t\n")
+    for start in (match.start() for match in _WORD_START.finditer(text, begin, end)):
+        name = text[start:end].strip(" 「」『』‘’“”'\"\t\n")
         law = names.find(name) if name and len(name) <= 2 * names.longest else None
         if law is not None:
-            return begin + start, law.law_id, law.name
+            return start, law.law_id, law.name
     return None
 
 
 def _cases(text: str) -> Iterator[Mention]:
     for match in _CASE.finditer(text):
-        if match[2] not in ("년", "월", "일", "조", "항", "호", "원", "명", "개", "회", "차", "세"):
-            yield Mention(match.span(), case_no=f"{match[1]}{match[2]}{match[3]}")
+        yield Mention(match.span(), case_no=f"{match[1]}{match[2]}{match[3]}")
 
 
 def find_case_numbers(text: str) -> list[str]:

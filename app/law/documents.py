@@ -1,6 +1,7 @@
 """Documents and passages: one retrievable legal unit, and the pieces of it that are encoded.
 
-A statute article has the `doc_id` `<law_id>-<조>[-<가지>]` (`001706-0750`, `001706-0839-02`); `law_id` survives renames.
+A statute article has the `doc_id` `<law_id>-<조>[-<가지>]` (`001706-0750`, `001706-0839-02`);
+`law_id` survives renames.
 A precedent has the `doc_id` `p<precedent_id>`. A passage is `<doc_id>#<n>`.
 """
 
@@ -16,6 +17,11 @@ from app.law.text import display_text, model_text
 
 Kind = Literal["statute", "precedent"]
 
+_ORDER = re.compile(
+    r"\D*\d+\s?재?(?:마|그|스|으|모|아|무|라|브|로|루|보|어|코|호기|정스|수흐|인[마라]|카[가-힣]?|초[가-힣]?|즈[가-힣]?|타[가-힣]"
+    r"|비[합단]|[회하]합|하면|개[기회]|[민형행]재?항|헌[가-힣])\s?\d"
+)
+"""Case codes whose decisions are 결정, measured on 21,242 decisions that say what they are. The first number counts."""
 _ARTICLE = re.compile(r"제\s*(\d+)\s*조(?:\s*의\s*(\d+))?")
 _PARAGRAPH = re.compile(r"(?=[①-⑳㉑-㉟㊱-㊿])")
 ISSUE_TAG = re.compile(r"[\[〔［]\s*(\d+(?:\s*[,\-~]\s*\d+)*)\s*[\]〕］]")
@@ -85,7 +91,7 @@ def statute_doc_id(law_id: str, jo: int, ga: int = 0) -> str:
 
 def precedent_citation(court: str, decided: str, case_no: str, form: str = "") -> str:
     """The house style: `대법원 2012. 3. 29. 선고 2011도1234 판결`; a 결정 takes `자`. `form` defaults by case code."""
-    form = form or ("결정" if re.search(r"\d(?:마|그|스|으|모|즈|카|라|브|로|보|초기|헌[가-힣])\d", case_no) else "판결")
+    form = form or ("결정" if _ORDER.match(case_no) else "판결")
     numbers = ", ".join(part.strip() for part in case_no.split(","))
     try:
         day = date.fromisoformat(decided)
@@ -112,8 +118,8 @@ def split_issues(text: str) -> dict[int, str]:
     matches = list(ISSUE_TAG.finditer(text))
     if not matches or text[: matches[0].start()].strip():
         head = text[: matches[0].start()] if matches else text
-        if head.strip():
-            parts[0] = head.strip(" \n/")
+        if head := head.strip(" \n/,"):
+            parts[0] = head
     ends = [*(match.start() for match in matches[1:]), len(text)]
     for match, end in zip(matches, ends, strict=False):
         waiting += issue_numbers(match[1])
@@ -161,7 +167,7 @@ def precedent_pieces(document: Document, limit: int) -> list[str]:
         body = "\n".join(filter(None, (issues.get(number, ""), holdings.get(number, ""))))
         body = model_text(body)
         parts = [body] if len(body) <= limit else _pack([body], limit)
-        pieces += [f"{document.title}\n{part}" for part in parts]
+        pieces += [f"{document.title}\n{part}".strip() for part in parts]
     return pieces or [f"{document.title}\n{document.citation}".strip()]
 
 
@@ -176,7 +182,7 @@ def _pack(blocks: list[str], limit: int) -> list[str]:
             small += [sentence[i : i + limit] for i in range(0, len(sentence), limit)]
     packed = [""]
     for piece in small:
-        if packed[-1] and len(packed[-1]) + len(piece) > limit:
+        if packed[-1] and len(packed[-1]) + 1 + len(piece) > limit:
             packed.append("")
         packed[-1] = f"{packed[-1]} {piece.strip()}".strip()
     return [piece for piece in packed if piece] or [""]

@@ -34,7 +34,7 @@ class QueryReader:
     """Reads queries against one corpus: its law names, article ids and case numbers."""
 
     def __init__(self, names: LawNames, has: Callable[[str], bool], cases: Iterable[tuple[str, str, str]]) -> None:
-        """`has` tells whether a doc_id exists; `cases` gives (doc_id, case number field, citation) of every decision."""
+        """`has` tells whether a doc_id exists; `cases` gives (doc_id, case numbers, citation) of every decision."""
         self._names, self._has = names, has
         self._cases: dict[str, list[tuple[str, str]]] = {}
         for doc_id, field, citation in cases:

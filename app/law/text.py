@@ -11,7 +11,9 @@ import unicodedata
 
 MIDDOTS = "·ㆍ・‧∙•⋅･"
 _FOLD = re.compile(rf"[\s{MIDDOTS}「」『』〈〉‘’“”'\"\u200b-\u200f\u202a-\u202e\u2060\ufeff]+")
-_AMENDMENT = re.compile(r"[<\[〈](?:개정|신설|본조신설|전문개정|제목개정|종전|시행일|타법개정|본조개정)[^<>\[\]〈〉]*[>\]〉]")
+_AMENDMENT = re.compile(
+    r"[<\[〈](?:개정|신설|본조신설|전문개정|제목개정|종전|시행일|타법개정|본조개정)[^<>\[\]〈〉]*[>\]〉]"
+)
 _HANJA_GLOSS = re.compile(r"\([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff,ㆍ· ]+\)")
 _TAG = re.compile(r"<(?:br|img|/img|p|/p|b|/b)\b[^>]*>", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\u00a0\u3000]+")

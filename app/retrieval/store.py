@@ -37,8 +37,11 @@ def _write(path: Path, schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> in
     temporary = path.with_name(path.name + ".partial")
     with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for block in _blocks(rows):
-            columns = [pa.array(column, type=field.type) for column, field in zip(zip(*block), schema, strict=True)]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
+            columns = [
+                pa.array(column, type=field.type)
+                for column, field in zip(zip(*block, strict=True), schema, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
             count += len(block)
     temporary.replace(path)
     return count

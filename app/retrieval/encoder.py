@@ -1,0 +1,88 @@
+"""The bi-encoder: a sentence-transformers folder as one object that is trained, indexed, evaluated and served alike."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.util import batch_to_device
+
+from app.errors import ModelError
+from app.retrieval import device as devices
+from app.retrieval.device import Precision
+from app.retrieval.types import Floats
+
+BLOCK = 4096
+"""Texts that are sorted by length together while an index is built."""
+TOKENS_PER_CHAR = 0.7
+"""The upper end of what subword tokenizers make of Korean; only the sizes of batches hang on it."""
+
+
+class Encoder:
+    """Texts → float32 vectors (n, dim) of length 1. One forward pass at a time; safe to call from several threads."""
+
+    def __init__(self, model: SentenceTransformer, folder: Path) -> None:
+        settings = devices.model_settings(folder)
+        window = int(model.max_seq_length or 512)
+        self.model = model.eval()
+        self.name = str(settings.get("name", folder.name))
+        self.dim = int(model.get_embedding_dimension() or 0)
+        self.weights_sha256 = devices.weights_sha256(folder)
+        self.prompts = {name: model.prompts.get(name) or "" for name in ("query", "document")}
+        self.query_tokens = min(int(settings.get("query_tokens", window)), window)
+        self.passage_tokens = min(int(settings.get("passage_tokens", window)), window)
+        self.device = str(model.device)
+        self.batch_tokens = devices.batch_tokens(self.device)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, path: Path | str, device: str = "auto", precision: Precision = "auto") -> Encoder:
+        """Open a model folder, or a hub model by name. Raises ModelError naming the folder and the remedy."""
+        folder, device = devices.model_folder(path), devices.resolve(device)
+        try:
+            model = SentenceTransformer(
+                str(folder),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs=devices.model_options(device, precision),
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"{folder} is no usable sentence-transformers model ({error}); train it again") from error
+        return cls(model, folder)
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        """Query vectors, with the model's own query prompt; cut at `query_tokens`."""
+        return self._encode(texts, self.prompts["query"], self.query_tokens)
+
+    def encode_passages(self, texts: Sequence[str]) -> Floats:
+        """Passage vectors, with the model's own document prompt; cut at `passage_tokens`."""
+        return self._encode(texts, self.prompts["document"], self.passage_tokens)
+
+    def iter_encode_passages(self, texts: Iterable[str]) -> Iterator[Floats]:
+        """Vectors of any number of passages, in order, block by block: memory does not grow with the corpus."""
+        rest = iter(texts)
+        while block := list(islice(rest, BLOCK)):
+            yield self.encode_passages(block)
+
+    def _encode(self, texts: Sequence[str], prompt: str, max_tokens: int) -> Floats:
+        vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
+        lengths = [min(max_tokens, int((len(prompt) + len(text)) * TOKENS_PER_CHAR) + 3) for text in texts]
+        for batch in devices.token_batches(lengths, self.batch_tokens):
+            vectors[batch] = self._forward([texts[i] for i in batch], prompt, max_tokens)
+        return vectors
+
+    def _forward(self, texts: list[str], prompt: str, max_tokens: int) -> Floats:
+        options: dict[str, Any] = {"max_length": max_tokens} if isinstance(self.model[0], Transformer) else {}
+        with self._lock, torch.inference_mode():
+            features = self.model.preprocess(texts, prompt=prompt or None, **options)
+            vectors = self.model(batch_to_device(features, self.model.device))["sentence_embedding"].float()
+        normal: Floats = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
+        return normal

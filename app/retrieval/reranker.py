@@ -1,0 +1,173 @@
+"""The cross-encoder: (query, passage) → logit, from texts or from passages tokenised when the index was built.
+
+Pairs are assembled from integer arrays in the tokenizer's own layout, so that a request tokenises its query only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import signature
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from app.errors import ModelError
+from app.retrieval import device as devices
+from app.retrieval.device import Precision
+from app.retrieval.types import Floats, Tokens
+
+BLOCK = 1024
+"""Texts tokenised at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairLayout:
+    """prefix query middle passage suffix: the ids between the two texts, and the segment of each of the five parts."""
+
+    prefix: Tokens
+    middle: Tokens
+    suffix: Tokens
+    segments: tuple[int, int, int, int, int] | None
+    """None where the tokenizer gives no token_type_ids."""
+
+    @property
+    def specials(self) -> int:
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+    def assemble(self, query: Tokens, passage: Tokens) -> tuple[Tokens, Tokens]:
+        """(ids, segments) of one pair, both int32 of one length."""
+        parts = (self.prefix, query, self.middle, passage, self.suffix)
+        segments = np.repeat(np.array(self.segments or (0,) * 5, dtype=np.int32), [len(part) for part in parts])
+        return np.concatenate(parts).astype(np.int32), segments
+
+
+def pair_layout(tokenizer: PreTrainedTokenizerBase) -> PairLayout:
+    """The layout of a tokenizer, read from a pair that it has put together itself."""
+    encoded = tokenizer("법률", "판례")
+    ids, sides = np.array(encoded["input_ids"], dtype=np.int32), encoded.sequence_ids(0)
+    first = [i for i, side in enumerate(sides) if side == 0]
+    second = [i for i, side in enumerate(sides) if side == 1]
+    if not first or not second or first[-1] > second[0]:
+        raise ModelError("the tokenizer does not put the query before the passage; use a cross-encoder that does")
+    cuts = (first[0], first[-1] + 1, second[0], second[-1] + 1)
+    types = encoded.get("token_type_ids")
+    segments = None if types is None else _segments([int(value) for value in types], cuts)
+    return PairLayout(ids[: cuts[0]], ids[cuts[1] : cuts[2]], ids[cuts[3] :], segments)
+
+
+def _segments(types: list[int], cuts: tuple[int, int, int, int]) -> tuple[int, int, int, int, int]:
+    """The segment of each part, from its first token; an empty part has none and takes 0."""
+    bounds = (0, *cuts, len(types))
+    parts = [types[a:b] for a, b in pairwise(bounds)]
+    one, two, three, four, five = (part[0] if part else 0 for part in parts)
+    return one, two, three, four, five
+
+
+class Reranker:
+    """Logits are float32 (n,), before the sigmoid. One forward pass at a time; safe to call from several threads."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        settings = devices.model_settings(folder)
+        self.model, self.tokenizer = model, tokenizer
+        self.model.train(False)
+        self.name = str(settings.get("name", folder.name))
+        self.weights_sha256 = devices.weights_sha256(folder)
+        self.max_tokens = int(settings.get("max_tokens", min(int(tokenizer.model_max_length), 512)))
+        self.query_tokens = int(settings.get("query_tokens", self.max_tokens // 2))
+        calibration = settings.get("calibration", {})
+        self.scale, self.bias = float(calibration.get("scale", 1.0)), float(calibration.get("bias", 0.0))
+        self.confident = float(settings.get("confident", 0.5))
+        self.layout = pair_layout(tokenizer)
+        self._typed = self.layout.segments is not None and "token_type_ids" in signature(model.forward).parameters
+        self.device = str(model.device)
+        self.batch_tokens = devices.batch_tokens(self.device)
+        self._lock = threading.Lock()
+        self._check()
+
+    def _check(self) -> None:
+        labels, room = self.model.config.num_labels, self.max_tokens - self.query_tokens - self.layout.specials
+        if labels != 1:
+            raise ModelError(
+                f"{self.name} gives {labels} scores per pair, expected 1; train a cross-encoder with 1 label"
+            )
+        if room < 1:
+            raise ModelError(
+                f"{self.name}: max_tokens {self.max_tokens} leaves {room} tokens to the passage after query_tokens "
+                f"{self.query_tokens}; mend beopgil.json"
+            )
+
+    @classmethod
+    def load(cls, path: Path | str, device: str = "auto", precision: Precision = "auto") -> Reranker:
+        """Open a cross-encoder folder, or a hub model by name. Raises ModelError naming the folder and the remedy."""
+        folder, device = devices.model_folder(path), devices.resolve(device)
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                str(folder), **options, **devices.model_options(device, precision)
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(f"{folder} is no usable cross-encoder ({error}); train it again") from error
+        return cls(model.to(device), tokenizer, folder)
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """Ids without special tokens, cut at `max_tokens`, int32."""
+        tokens: list[Tokens] = []
+        for start in range(0, len(texts), BLOCK):
+            with self._lock:
+                encoded = self.tokenizer(
+                    list(texts[start : start + BLOCK]),
+                    add_special_tokens=False,
+                    truncation=True,
+                    max_length=self.max_tokens,
+                    return_attention_mask=False,
+                    return_token_type_ids=False,
+                )
+            tokens += [np.array(ids, dtype=np.int32) for ids in encoded["input_ids"]]
+        return tokens
+
+    def score(self, query: str, passages: Sequence[str]) -> Floats:
+        """Logits of any number of passages, in their order."""
+        return self.score_tokens(query, self.tokenize(passages))
+
+    def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats:
+        """As `score`, for passages that `tokenize` has made: cut at `query_tokens` and at what `max_tokens` leaves."""
+        if not len(passages):
+            return np.empty(0, dtype=np.float32)
+        head = self.tokenize([query])[0][: self.query_tokens]
+        room = self.max_tokens - self.layout.specials - len(head)
+        pairs = [self.layout.assemble(head, passage[:room]) for passage in passages]
+        logits = np.empty(len(pairs), dtype=np.float32)
+        for batch in devices.token_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
+            logits[batch] = self._forward([pairs[i] for i in batch])
+        return logits
+
+    def relevance(self, logits: Floats) -> Floats:
+        """sigmoid(scale × logit + bias) with the calibration of beopgil.json; the same for every request."""
+        scaled = self.scale * logits.astype(np.float64) + self.bias
+        return (1 / (1 + np.exp(-np.clip(scaled, -60, 60)))).astype(np.float32)
+
+    def _forward(self, pairs: list[tuple[Tokens, Tokens]]) -> Floats:
+        features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
+        with self._lock, torch.inference_mode():
+            logits: Floats = self.model(**features).logits[:, 0].float().cpu().numpy()
+        return logits
+
+    def _pad(self, pairs: list[tuple[Tokens, Tokens]]) -> dict[str, torch.Tensor]:
+        """int64 tensors (pairs, longest), padded on the right."""
+        shape = (len(pairs), max(len(ids) for ids, _ in pairs))
+        pad = self.tokenizer.pad_token_id or 0
+        ids, mask = np.full(shape, pad, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        types = np.full(shape, self.tokenizer.pad_token_type_id, dtype=np.int64)
+        for row, (pair, segments) in enumerate(pairs):
+            ids[row, : len(pair)], mask[row, : len(pair)], types[row, : len(pair)] = pair, 1, segments
+        features = {"input_ids": ids, "attention_mask": mask}
+        if self._typed:
+            features["token_type_ids"] = types
+        return {name: torch.from_numpy(values) for name, values in features.items()}

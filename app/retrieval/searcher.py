@@ -1,0 +1,233 @@
+"""The two stages as one object:  query → [router] → dense ∪ lexical → reranker → documents.
+
+A citation in the query that resolves is pinned first; the ranked neighbours follow. Safe from any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import torch
+
+from app.errors import NotFound, NotReady
+from app.retrieval.filters import FilterColumns
+from app.retrieval.fusion import Folder, Fused, Group, fuse
+from app.retrieval.index import Index
+from app.retrieval.pool import Pool, Stopwatch
+from app.retrieval.results import highlights, metadata, shown_text
+from app.retrieval.types import (
+    Candidates,
+    Evidence,
+    Filters,
+    Mask,
+    Match,
+    Mode,
+    PairScorer,
+    Reranked,
+    Result,
+    Router,
+    SearchRequest,
+    SearchResponse,
+    TextEncoder,
+    Tuning,
+    Understood,
+)
+
+EVIDENCE = 3
+"""Passages shown of a document."""
+PINNED = ("resolved", "ambiguous")
+"""A case number that several decisions share pins them all."""
+SIMILAR_DEPTH = 5
+"""Passages recalled per document asked for, where a document is the query."""
+NOTHING = Candidates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+
+
+class Searcher:
+    """Searches one index with the models it was built with."""
+
+    def __init__(
+        self,
+        index: Index,
+        encoder: TextEncoder,
+        reranker: PairScorer | None = None,
+        *,
+        router: Router | None = None,
+        today: Callable[[], date] = date.today,
+        tuning: Tuning | None = None,
+        unavailable: str = "none is loaded",
+    ) -> None:
+        """`unavailable` says why there is no reranker; `tuning` replaces that of the manifest; `router` reads the
+        citations of a query, by default against this corpus."""
+        self.index, self.encoder, self.reranker = index, encoder, reranker
+        self.today, self.unavailable = today, unavailable
+        self.tuning = tuning or index.manifest.tuning
+        self.columns = FilterColumns(index.documents)
+        self.router: Router = router or self.columns.reader()
+        self.folder = Folder(self.columns, index.passages.documents)
+
+    def warm(self) -> None:
+        """One search of everything: compiles, maps the files and encodes the filter columns."""
+        self.search(SearchRequest("손해배상책임의 요건", filters=Filters(kind=("statute", "precedent"))))
+
+    def search(self, request: SearchRequest) -> SearchResponse:
+        """Answer one request. Raises BadRequest for filters that cannot be met (unknown law, reversed dates)."""
+        watch = Stopwatch()
+        with watch("route"):
+            understood = self.router(request.query)
+            allowed = self.columns.mask(request.filters, request.as_of, request.exclude_docs)
+        pool, degraded = self._pool(understood.text, request, allowed, watch)
+        results = self._results(request, self._pinned(understood, allowed), pool)
+        best = max((result.relevance for result in results), default=-1.0)
+        return SearchResponse(
+            query=request.query,
+            understood=understood,
+            results=results,
+            confident=best >= self._threshold(pool),
+            degraded=degraded,
+            took_ms=watch.took(),
+            index=self.index.name,
+        )
+
+    def candidates(
+        self, queries: Sequence[str], depth: int, mode: Mode = "hybrid", allowed: Mask | None = None
+    ) -> list[Candidates]:
+        """The first stage alone: per query at most `depth` passages with fused scores. `allowed` is over passages."""
+        dense = [NOTHING] * len(queries)
+        if mode != "lexical" and queries:
+            dense = self.index.dense.search(self.encoder.encode_queries(queries), depth, allowed)
+        found: list[Candidates] = []
+        for query, side in zip(queries, dense, strict=True):
+            lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, depth, allowed)
+            fused = self._fuse(query, side, lexical, mode).head(depth)
+            found.append(Candidates(fused.ids, fused.scores))
+        return found
+
+    def rank_documents(self, candidates: Candidates) -> list[tuple[int, float]]:
+        """Candidates folded: (document row, score of its best passage), best first."""
+        groups = self.folder.fold(candidates.ids, candidates.scores)
+        return [(group.document, float(candidates.scores[group.positions[0]])) for group in groups]
+
+    def rerank(self, query: str, texts: Sequence[str]) -> Reranked:
+        """Scores of any texts, in their order. Raises NotReady without a reranker."""
+        if self.reranker is None:
+            raise NotReady(f"reranker unavailable: {self.unavailable}")
+        logits = self.reranker.score(query, texts)
+        return Reranked(logits, self.reranker.relevance(logits))
+
+    def similar(self, doc_id: str, k: int = 10, filters: Filters | None = None) -> tuple[Result, ...]:
+        """The documents nearest to one by cosine, itself left out. Raises NotFound for an unknown document."""
+        row = self.index.documents.row(doc_id)
+        if row is None:
+            raise NotFound(f"no document {doc_id!r} in index {self.index.name.name}", doc_id=doc_id)
+        vectors = self.index.dense.rows(self.index.passages_of(row))
+        allowed = self._over_passages(self.columns.mask(filters or Filters(), exclude={doc_id}))
+        nearest = _best_of(self.index.dense.search(vectors, SIMILAR_DEPTH * k, allowed))
+        pool = self._plain_pool(fuse(nearest, NOTHING, 1.0, "dense", self.tuning), nearest, NOTHING)
+        return self._results(SearchRequest("", k=k), [], pool, {self.folder.key(row)})
+
+    def _pool(
+        self, text: str, request: SearchRequest, allowed: Mask | None, watch: Stopwatch
+    ) -> tuple[Pool, str | None]:
+        """The first stage, then the second where it is asked for; and why it did not take part, if so."""
+        mask, dense, lexical = self._over_passages(allowed), NOTHING, NOTHING
+        if request.mode != "lexical":
+            with watch("embed"):
+                vectors = self.encoder.encode_queries([text])
+            with watch("dense"):
+                dense = self.index.dense.search(vectors, request.depth, mask)[0]
+        if request.mode != "dense":
+            with watch("lexical"):
+                lexical = self.index.lexical.search(text, request.depth, mask)
+        with watch("fuse"):
+            fused = self._fuse(text, dense, lexical, request.mode).head(request.depth)
+            pool = self._plain_pool(fused, dense, lexical)
+        if not request.rerank:
+            return pool, None
+        with watch("rerank"):
+            return self._reranked(text, pool)
+
+    def _over_passages(self, documents: Mask | None) -> Mask | None:
+        return None if documents is None else documents[self.index.passages.documents]
+
+    def _fuse(self, text: str, dense: Candidates, lexical: Candidates, mode: Mode) -> Fused:
+        return fuse(dense, lexical, self.index.lexical.attainable(text), mode, self.tuning)
+
+    def _plain_pool(self, fused: Fused, dense: Candidates, lexical: Candidates) -> Pool:
+        scaled = self.tuning.plain_scale * fused.plain.astype(np.float64) + self.tuning.plain_bias
+        relevance = (1 / (1 + np.exp(-scaled))).astype(np.float32)
+        return Pool(dense, lexical, fused, None, fused.scores, relevance)
+
+    def _reranked(self, text: str, pool: Pool) -> tuple[Pool, str | None]:
+        if self.reranker is None:
+            return pool, f"reranker unavailable: {self.unavailable}"
+        try:
+            logits = self.reranker.score_tokens(text, self.index.passage_tokens(pool.ids, self.reranker))
+        except torch.OutOfMemoryError:
+            return pool, "reranker unavailable: out of memory; ask for a smaller depth"
+        final = logits + np.float32(self.tuning.blend) * pool.fused.scores
+        return replace(pool, logits=logits, final=final, relevance=self.reranker.relevance(logits)), None
+
+    def _threshold(self, pool: Pool) -> float:
+        if pool.logits is None or self.reranker is None:
+            return self.tuning.plain_confident
+        return self.reranker.confident
+
+    def _pinned(self, understood: Understood, allowed: Mask | None) -> list[int]:
+        """The rows of resolved citations in their order, each once, as far as the filters allow them."""
+        ids = [found.doc_id for found in understood.citations if found.status in PINNED]
+        rows = dict.fromkeys(self.index.documents.row(doc_id) for doc_id in ids if doc_id)
+        return [row for row in rows if row is not None and (allowed is None or allowed[row])]
+
+    def _results(
+        self, request: SearchRequest, pinned: list[int], pool: Pool, taken: frozenset[int] | set[int] = frozenset()
+    ) -> tuple[Result, ...]:
+        """Pinned documents, then the ranked ones that are relevant enough, `k` in all."""
+        groups = self.folder.fold(pool.ids, pool.final)
+        seen = taken | {self.folder.key(row) for row in pinned}
+        positions = {group.document: group.positions for group in groups}
+        first = [Group(row, positions.get(row, np.empty(0, dtype=np.int64))) for row in pinned]
+        ranked = (
+            group
+            for group in groups
+            if self.folder.key(group.document) not in seen
+            and pool.relevance[group.positions[0]] >= (request.min_relevance or 0.0)
+        )
+        chosen: list[tuple[Group, Match]] = [(group, "citation") for group in first]
+        chosen += [(group, "ranked") for group in ranked]
+        return tuple(self._result(rank, *one, request, pool) for rank, one in enumerate(chosen[: request.k], 1))
+
+    def _result(self, rank: int, group: Group, match: Match, request: SearchRequest, pool: Pool) -> Result:
+        document = self.index.documents[group.document]
+        text = shown_text(document)
+        best = int(group.positions[0]) if len(group.positions) else None
+        return Result(
+            rank=rank,
+            doc_id=document.doc_id,
+            kind=document.kind,
+            citation=document.citation,
+            title=document.title,
+            text=text,
+            highlights=highlights(text, request.query),
+            evidence=tuple(self._evidence(int(position), pool) for position in group.positions[:EVIDENCE]),
+            relevance=1.0 if match == "citation" or best is None else float(pool.relevance[best]),
+            match=match,
+            metadata=metadata(document, request.as_of or self.today()),
+            stages=pool.stages(best) if request.explain and best is not None else None,
+        )
+
+    def _evidence(self, position: int, pool: Pool) -> Evidence:
+        passage, relevance = int(pool.ids[position]), float(pool.relevance[position])
+        return Evidence(self.index.passages.passage_id(passage), self.index.passages.text(passage), relevance)
+
+
+def _best_of(lists: Sequence[Candidates]) -> Candidates:
+    """Each passage once with its best score, best first, ties by id."""
+    ids = np.concatenate([one.ids for one in lists])
+    scores = np.concatenate([one.scores for one in lists])
+    order = np.lexsort((ids, -scores))
+    _, first = np.unique(ids[order], return_index=True)
+    kept = order[np.sort(first)]
+    return Candidates(ids[kept], scores[kept])

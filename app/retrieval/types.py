@@ -1,0 +1,227 @@
+"""The values of a search: what is asked, what is answered, and the two models as the searcher sees them.
+
+The fields mirror the HTTP contract one by one; the HTTP layer turns bodies into these and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.law.documents import Kind
+from app.law.query import FoundCitation as FoundCitation
+from app.law.query import Understood as Understood
+
+Mode = Literal["hybrid", "dense", "lexical"]
+Match = Literal["citation", "ranked"]
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+Tokens = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Empty tuples and None filter nothing; several values of one field are alternatives, the fields are all met."""
+
+    kind: tuple[Kind, ...] = ()
+    law: tuple[str, ...] = ()
+    """Names (spaces and middots do not matter) or law ids."""
+    law_kind: tuple[str, ...] = ()
+    court: tuple[str, ...] = ()
+    court_level: tuple[str, ...] = ()
+    case_type: tuple[str, ...] = ()
+    date_from: date | None = None
+    date_to: date | None = None
+    """Both included. A document without a date is outside any range."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One search. The HTTP layer has checked the ranges: query 1..2000 characters, k 1..100, depth k..1000."""
+
+    query: str
+    k: int = 10
+    depth: int = 100
+    """Passages that each first stage recalls, and that the second stage reads."""
+    mode: Mode = "hybrid"
+    rerank: bool = True
+    filters: Filters = Filters()
+    as_of: date | None = None
+    min_relevance: float | None = None
+    explain: bool = False
+    exclude_docs: frozenset[str] = frozenset()
+    """Never returned, not even pinned. For evaluation; not part of the HTTP contract."""
+
+
+Router = Callable[[str], Understood]
+"""What finds citations and aliases in a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One of the best passages of a document."""
+
+    passage_id: str
+    text: str
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageScore:
+    """Rank (1-based, among passages) and score of a document's best passage in one stage."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RerankScore:
+    rank: int
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """None where a stage did not see the document."""
+
+    dense: StageScore | None = None
+    lexical: StageScore | None = None
+    fused: StageScore | None = None
+    rerank: RerankScore | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    rank: int
+    """1-based."""
+    doc_id: str
+    kind: Kind
+    citation: str
+    title: str
+    text: str
+    highlights: tuple[tuple[int, int], ...]
+    """Spans [a, b) in `text`, ascending, disjoint."""
+    evidence: tuple[Evidence, ...]
+    """Best first."""
+    relevance: float
+    """0..1, calibrated: means the same across requests. 1.0 for a pinned citation."""
+    match: Match
+    metadata: dict[str, Any]
+    stages: Stages | None = None
+    """Only where the request asks to explain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Milliseconds per stage; `queue` is set by the HTTP layer."""
+
+    queue: float = 0.0
+    route: float = 0.0
+    embed: float = 0.0
+    dense: float = 0.0
+    lexical: float = 0.0
+    fuse: float = 0.0
+    rerank: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexName:
+    name: str
+    version: str
+    corpus_as_of: str
+    """ISO date of the newest document, "" if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResponse:
+    query: str
+    understood: Understood
+    results: tuple[Result, ...]
+    confident: bool
+    degraded: str | None
+    took_ms: Took
+    index: IndexName
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """Scores of any texts for a query, in the order given; both float32 of shape (n,)."""
+
+    logits: Floats
+    relevance: Floats
+
+
+class Candidates(NamedTuple):
+    """First-stage passages of one query, best first, ties by id; ids int64 and scores float32, one length ≤ depth."""
+
+    ids: Ids
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class FusionWeights:
+    """fused = dense × cosine + lexical × scaled BM25; a passage that one side did not find takes that side's lowest."""
+
+    dense: float = 0.8
+    lexical: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How the stages are mixed; kept in the index manifest."""
+
+    weights: FusionWeights = FusionWeights()
+    lexical_scale: Literal["best", "attainable"] = "best"
+    """BM25 is divided by the query's best score, or by the most that a passage could reach for this query."""
+    blend: float = 0.0
+    """Final order by logit + blend × fused score."""
+    plain_scale: float = 10.0
+    plain_bias: float = -5.0
+    """Without a reranker: relevance = sigmoid(plain_scale × fused + plain_bias), BM25 scaled by the attainable there,
+    so that it means the same in every request."""
+    plain_confident: float = 0.5
+    """The threshold of `confident` where no reranker took part."""
+
+
+class TextEncoder(Protocol):
+    """The bi-encoder as index and searcher see it. Vectors are float32 (n, dim), L2-normalised."""
+
+    name: str
+    dim: int
+    weights_sha256: str
+    prompts: dict[str, str]
+    query_tokens: int
+    passage_tokens: int
+    device: str
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats: ...
+
+    def encode_passages(self, texts: Sequence[str]) -> Floats: ...
+
+    def iter_encode_passages(self, texts: Iterable[str]) -> Iterator[Floats]: ...
+
+
+class PairScorer(Protocol):
+    """The cross-encoder as index and searcher see it. Logits are float32 (n,)."""
+
+    name: str
+    weights_sha256: str
+    max_tokens: int
+    query_tokens: int
+    confident: float
+    device: str
+
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]: ...
+
+    def score(self, query: str, passages: Sequence[str]) -> Floats: ...
+
+    def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats: ...
+
+    def relevance(self, logits: Floats) -> Floats: ...

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.law.documents import Document
+from app.retrieval.filters import FilterColumns
+from app.retrieval.fusion import Folder, fuse
+from app.retrieval.store import DocumentStore, write_documents
+from app.retrieval.types import Candidates, FusionWeights, Mode, Tuning
+from tests.fakes import precedent, statute
+
+
+def side(scores: dict[int, float]) -> Candidates:
+    ranked = sorted(scores, key=lambda i: (-scores[i], i))
+    return Candidates(np.array(ranked, dtype=np.int64), np.array([scores[i] for i in ranked], dtype=np.float32))
+
+
+DENSE, LEXICAL = side({1: 0.9, 2: 0.5, 3: 0.4}), side({2: 8.0, 4: 4.0, 5: 2.0})
+
+
+def test_fused_is_the_weighted_sum_with_the_lowest_for_what_a_side_missed() -> None:
+    fused = fuse(DENSE, LEXICAL, 16.0, "hybrid", Tuning(weights=FusionWeights(0.8, 0.2)))
+    expected = {
+        1: 0.8 * 0.9 + 0.2 * 2 / 8,
+        2: 0.8 * 0.5 + 0.2 * 8 / 8,
+        3: 0.8 * 0.4 + 0.2 * 2 / 8,
+        4: 0.8 * 0.4 + 0.2 * 4 / 8,
+        5: 0.8 * 0.4 + 0.2 * 2 / 8,
+    }
+    assert fused.ids.tolist() == [1, 2, 4, 3, 5], "ties by id"
+    np.testing.assert_allclose(fused.scores, [expected[i] for i in fused.ids.tolist()], rtol=1e-6)
+    assert fused.plain[0] == pytest.approx(0.8 * 0.9 + 0.2 * 2 / 16)
+
+
+def test_scaling_by_the_attainable_makes_both_sums_one() -> None:
+    fused = fuse(DENSE, LEXICAL, 16.0, "hybrid", Tuning(lexical_scale="attainable"))
+    np.testing.assert_array_equal(fused.scores, fused.plain)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("dense", [0.9, 0.5, 0.4]), ("lexical", [1.0, 0.5, 0.25])])
+def test_one_side_alone_counts_fully(mode: Mode, expected: list[float]) -> None:
+    nothing = side({})
+    fused = fuse(DENSE if mode == "dense" else nothing, LEXICAL if mode == "lexical" else nothing, 16.0, mode, Tuning())
+    assert fused.scores.tolist() == pytest.approx(expected)
+
+
+def test_nothing_found_is_nothing_fused() -> None:
+    assert len(fuse(side({}), side({}), 0.0, "hybrid", Tuning()).ids) == 0
+
+
+SCORES = st.dictionaries(st.integers(0, 30), st.floats(0.125, 1, width=32), max_size=12)
+
+
+@given(SCORES, SCORES)
+def test_fusion_holds_the_union_in_order(dense: dict[int, float], lexical: dict[int, float]) -> None:
+    fused = fuse(side(dense), side(lexical), 2.0, "hybrid", Tuning())
+    assert set(fused.ids.tolist()) == {*dense, *lexical}
+    pairs = list(zip((-fused.scores).tolist(), fused.ids.tolist(), strict=True))
+    assert pairs == sorted(pairs)
+
+
+def folder(path: Path, documents: list[Document], owners: list[int]) -> Folder:
+    write_documents(path / "documents.arrow", documents)
+    return Folder(FilterColumns(DocumentStore(path / "documents.arrow")), np.array(owners, dtype=np.int32))
+
+
+def ids(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.array(values, dtype=np.int64)
+
+
+def floats(*values: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.array(values, dtype=np.float32)
+
+
+def test_a_document_scores_as_its_best_passage(tmp_path: Path) -> None:
+    decisions = [precedent(number, "가", "나") for number in (1, 2, 3)]
+    groups = folder(tmp_path, decisions, [0, 0, 1, 1, 2]).fold(ids(0, 1, 2, 4), floats(0.2, 0.9, 0.5, 0.9))
+    assert [(group.document, group.positions.tolist()) for group in groups] == [(0, [1, 0]), (2, [3]), (1, [2])]
+
+
+def test_articles_of_one_citation_are_one_document_the_one_in_force(tmp_path: Path) -> None:
+    documents = [
+        statute("000001", "특허법", "제1조", "목적", "옛", law_kind="군정법령", date="2025-01-01"),
+        statute("000002", "특허법", "제1조", "목적", "앞", date="2001-01-01"),
+        statute("000003", "특허법", "제1조", "목적", "지금", date="2020-01-01"),
+        statute("000003", "특허법", "제2조", "정의", "지금", date="2020-01-01"),
+    ]
+    fold = folder(tmp_path, documents, [0, 1, 2, 3]).fold
+    groups = fold(ids(0, 1, 2, 3), floats(0.9, 0.8, 0.1, 0.5))
+    assert [(group.document, group.positions.tolist()) for group in groups] == [(3, [3]), (2, [2])]
+    assert [group.document for group in fold(ids(0, 1), floats(0.9, 0.8))] == [1]
+    assert [group.document for group in fold(ids(0), floats(0.9))] == [0], "alone it stays findable"
+
+
+def test_decisions_of_one_citation_stay_apart(tmp_path: Path) -> None:
+    same = [precedent(1, "가", "나", case_no="2019다1"), precedent(2, "가", "나", case_no="2019다1")]
+    assert len(folder(tmp_path, same, [0, 1]).fold(ids(0, 1), floats(0.5, 0.4))) == 2
+
+
+def test_nothing_folds_to_nothing(tmp_path: Path) -> None:
+    assert folder(tmp_path, [precedent(1, "가", "나")], [0]).fold(ids(), floats()) == []

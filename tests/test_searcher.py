@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import BadRequest, NotFound, NotReady
+from app.law.citation import Status as CitationStatus
+from app.retrieval.searcher import Searcher
+from app.retrieval.types import (
+    Filters,
+    Floats,
+    FoundCitation,
+    Mode,
+    SearchRequest,
+    SearchResponse,
+    Tokens,
+    Tuning,
+    Understood,
+)
+from tests.fakes import DOCUMENTS, TODAY, FakeReranker, build_index, precedent, statute
+
+MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
+QUERIES = ("손해를 배상할 책임", "명예훼손", "정당한 이유 없는 해고", "재산분할", "전혀 다른 말")
+
+
+@pytest.fixture(scope="module")
+def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
+    return build_index(tmp_path_factory.mktemp("searcher"))
+
+
+def other(searcher: Searcher, **options: object) -> Searcher:
+    """The same index, searched otherwise."""
+    given = {"encoder": searcher.encoder, "reranker": searcher.reranker, "today": lambda: TODAY, **options}
+    return Searcher(searcher.index, **given)  # type: ignore[arg-type]  # each option is of its own type
+
+
+def ids(response: SearchResponse) -> list[str]:
+    return [result.doc_id for result in response.results]
+
+
+def test_the_matching_article_comes_first_and_its_decision_next(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("손해를 배상할 책임"))
+    assert ids(response)[:2] == ["001706-0750", "p101"]
+    assert sorted(ids(response)) == sorted(document.doc_id for document in DOCUMENTS)
+    assert response.confident
+    assert response.degraded is None
+    first = response.results[0]
+    assert (first.kind, first.citation, first.title) == ("statute", "민법 제750조", "불법행위의 내용")
+    assert first.text == DOCUMENTS[0].text
+    assert next(first.text[a:b] for a, b in first.highlights) == "손해를"
+    assert first.stages is None
+    assert first.metadata["law"] == "민법"
+
+
+def test_what_was_asked_comes_back(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("명예훼손"))
+    assert response.query == "명예훼손"
+    assert response.understood == Understood("명예훼손")
+    assert response.index == searcher.index.name
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rerank", [True, False])
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_way_keeps_the_contract(searcher: Searcher, mode: Mode, rerank: bool, query: str) -> None:
+    response = searcher.search(SearchRequest(query, k=4, mode=mode, rerank=rerank, explain=True))
+    assert len(response.results) <= 4
+    assert [result.rank for result in response.results] == list(range(1, len(response.results) + 1))
+    assert len(set(ids(response))) == len(response.results)
+    for result in response.results:
+        assert 0 <= result.relevance <= 1
+        assert 1 <= len(result.evidence) <= 3
+        assert result.evidence[0].relevance == result.relevance
+        assert all(one.passage_id.startswith(result.doc_id + "#") for one in result.evidence)
+        assert result.stages is not None
+        assert (result.stages.rerank is not None) == rerank
+        assert result.stages.fused is not None
+        assert mode != "dense" or result.stages.lexical is None
+        assert mode != "lexical" or result.stages.dense is None
+
+
+def test_reranked_order_is_that_of_the_logits(searcher: Searcher) -> None:
+    results = searcher.search(SearchRequest("정당한 이유 없는 해고", explain=True)).results
+    logits = [result.stages.rerank.logit for result in results if result.stages and result.stages.rerank]
+    assert len(logits) == len(results)
+    assert logits == sorted(logits, reverse=True)
+    relevance = [result.relevance for result in results]
+    assert relevance == pytest.approx([1 / (1 + np.exp(-logit)) for logit in logits])
+
+
+def test_stages_say_where_a_document_stood(searcher: Searcher) -> None:
+    request = SearchRequest("손해를 배상할 책임", explain=True)
+    first = searcher.search(request).results[0].stages
+    assert first is not None
+    dense = searcher.search(replace(request, mode="dense", rerank=False)).results
+    lexical = searcher.search(replace(request, mode="lexical", rerank=False)).results
+    assert first.dense is not None
+    assert first.lexical is not None
+    assert ids_ranks(dense)["001706-0750"] == first.dense.rank
+    assert ids_ranks(lexical)["001706-0750"] == first.lexical.rank
+
+
+def ids_ranks(results: Sequence[object]) -> dict[str, int]:
+    return {result.doc_id: result.rank for result in results}  # type: ignore[attr-defined]  # results of a response
+
+
+def test_the_blend_lets_the_first_stage_speak(searcher: Searcher) -> None:
+    request = SearchRequest("손해를 배상할 책임")
+    plain = ids(searcher.search(replace(request, rerank=False)))
+    blended = other(searcher, tuning=Tuning(blend=1e6))
+    assert ids(blended.search(request)) == plain
+
+
+def test_relevance_does_not_depend_on_the_other_documents(tmp_path: Path) -> None:
+    many, few = build_index(tmp_path / "many"), build_index(tmp_path / "few", DOCUMENTS[2:])
+    for rerank in (True, False):
+        request = SearchRequest("명예훼손", mode="dense", rerank=rerank)
+        assert few.search(request).results[0].relevance == pytest.approx(many.search(request).results[0].relevance)
+
+
+def test_without_a_reranker_junk_is_not_confident(searcher: Searcher) -> None:
+    for mode in MODES:
+        response = searcher.search(SearchRequest("zzzz 손자", mode=mode, rerank=False))
+        assert not response.confident
+        assert all(result.relevance < 0.5 for result in response.results)
+
+
+def test_a_citation_is_pinned_once_and_neighbours_follow(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("민법 제750조 손해배상"))
+    assert ids(response)[0] == "001706-0750"
+    assert [result.match for result in response.results] == ["citation"] + ["ranked"] * 5
+    assert response.results[0].relevance == 1.0
+    assert response.understood.citations[0].doc_id == "001706-0750"
+    assert len(set(ids(response))) == 6
+
+
+def test_a_case_number_is_pinned(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("2019다102", k=1))
+    assert [(result.doc_id, result.match) for result in response.results] == [("p102", "citation")]
+    assert response.confident
+
+
+def test_pins_keep_their_order_and_the_filters(searcher: Searcher) -> None:
+    found: list[tuple[str, CitationStatus]] = [("p102", "resolved"), ("001692-0307", "resolved"), ("p102", "resolved")]
+    found += [("gone", "resolved"), ("p101", "ambiguous"), ("001706-0750", "former")]
+    citations = tuple(FoundCitation((0, 1), "", "", *one) for one in found)
+
+    def router(query: str) -> Understood:
+        return Understood(query, citations)
+
+    pinned = other(searcher, router=router)
+    assert ids(pinned.search(SearchRequest("가")))[:3] == ["p102", "001692-0307", "p101"]
+    only = pinned.search(SearchRequest("가", filters=Filters(kind=("statute",))))
+    assert [result.doc_id for result in only.results if result.match == "citation"] == ["001692-0307"]
+    assert ids(pinned.search(SearchRequest("가", k=2))) == ["p102", "001692-0307"]
+    without = pinned.search(SearchRequest("가", exclude_docs=frozenset({"p102"})))
+    assert "p102" not in ids(without)
+
+
+def test_the_models_read_the_query_as_understood(searcher: Searcher) -> None:
+    spelt = other(searcher, router=lambda query: Understood("명예를 훼손"))
+    assert ids(spelt.search(SearchRequest("nonsense")))[0] == "001692-0307"
+
+
+def test_a_pinned_article_hides_its_namesake(tmp_path: Path) -> None:
+    old = statute("000001", "민법", "제750조", "옛", "손해를 배상할 책임", law_kind="군정법령", date="1946-01-01")
+    response = build_index(tmp_path, [old, *DOCUMENTS]).search(SearchRequest("민법 제750조"))
+    assert ids(response)[0] == "001706-0750"
+    assert old.doc_id not in ids(response)
+
+
+def test_filters_narrow_every_stage(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("해고", filters=Filters(kind=("precedent",), date_from=date(2021, 1, 1))))
+    assert ids(response) == ["p102"]
+    assert ids(searcher.search(SearchRequest("해고", filters=Filters(court=("없는법원",))))) == []
+    with pytest.raises(BadRequest, match="no law"):
+        searcher.search(SearchRequest("해고", filters=Filters(law=("없는법",))))
+
+
+def test_nothing_found_is_not_confident(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("해고", filters=Filters(court=("없는법원",))))
+    assert response.results == ()
+    assert response.confident is False
+
+
+def test_excluded_documents_never_come_back(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("2019다101 손해배상", exclude_docs=frozenset({"p101"})))
+    assert "p101" not in ids(response)
+
+
+def test_as_of_leaves_out_later_law_and_sets_the_status(searcher: Searcher) -> None:
+    request = SearchRequest("사용자는 근로자에게 정당한 이유 없이 해고")
+    status = {result.doc_id: result.metadata.get("status") for result in searcher.search(request).results}
+    assert status["001872-0023"] == "not_yet"
+    assert status["001706-0750"] == "in_force"
+    assert status["p101"] is None
+    assert "001872-0023" not in ids(searcher.search(replace(request, as_of=date(2026, 12, 31))))
+    later = searcher.search(replace(request, as_of=date(2027, 1, 1))).results
+    assert {result.doc_id: result.metadata.get("status") for result in later}["001872-0023"] == "in_force"
+
+
+def test_min_relevance_cuts_the_ranked_only(searcher: Searcher) -> None:
+    request = SearchRequest("손해를 배상할 책임")
+    every = searcher.search(request).results
+    cut = searcher.search(replace(request, min_relevance=0.5)).results
+    assert [result.doc_id for result in cut] == [result.doc_id for result in every if result.relevance >= 0.5]
+    assert 0 < len(cut) < len(every)
+    assert ids(searcher.search(SearchRequest("2019다102", min_relevance=1.0)))[0] == "p102"
+
+
+def test_confidence_follows_the_threshold_of_the_model(searcher: Searcher) -> None:
+    request = SearchRequest("전혀 다른 말")
+    assert not searcher.search(request).confident
+    assert other(searcher, reranker=FakeReranker(confident=0.0)).search(request).confident
+
+
+def test_without_a_reranker_the_answer_says_so(searcher: Searcher) -> None:
+    without = other(searcher, reranker=None, unavailable="no model folder models/none")
+    response = without.search(SearchRequest("사람의 명예를 훼손"))
+    assert response.degraded == "reranker unavailable: no model folder models/none"
+    assert ids(response)[0] == "001692-0307"
+    assert ids(response) == ids(searcher.search(SearchRequest("사람의 명예를 훼손", rerank=False)))
+    assert without.search(SearchRequest("사람의 명예를 훼손", rerank=False)).degraded is None
+
+
+class Exhausted(FakeReranker):
+    def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats:
+        raise torch.OutOfMemoryError("no memory left")
+
+
+def test_a_reranker_out_of_memory_degrades(searcher: Searcher) -> None:
+    response = other(searcher, reranker=Exhausted()).search(SearchRequest("사람의 명예를 훼손"))
+    assert response.degraded == "reranker unavailable: out of memory; ask for a smaller depth"
+    assert ids(response)[0] == "001692-0307"
+
+
+def test_depth_bounds_what_is_reranked(searcher: Searcher) -> None:
+    assert len(searcher.search(SearchRequest("손해를 배상할 책임", k=2, depth=2)).results) <= 2
+
+
+def test_times_add_up(searcher: Searcher) -> None:
+    took = searcher.search(SearchRequest("명예훼손")).took_ms
+    parts = took.route + took.embed + took.dense + took.lexical + took.fuse + took.rerank
+    assert min(took.embed, took.dense, took.lexical, took.rerank) > 0
+    assert took.queue == 0
+    assert parts <= took.total + 0.01
+
+
+def test_the_first_stage_alone_is_what_search_reads(searcher: Searcher) -> None:
+    for mode in MODES:
+        found = searcher.candidates(QUERIES, 5, mode)
+        for query, one in zip(QUERIES, found, strict=True):
+            request = SearchRequest(query, k=5, depth=5, mode=mode, rerank=False)
+            rows = [searcher.index.documents[row].doc_id for row, _ in searcher.rank_documents(one)]
+            assert rows == ids(searcher.search(request))
+            assert (np.diff(one.scores) <= 0).all()
+    assert searcher.candidates([], 5) == []
+
+
+def test_candidates_keep_to_what_is_allowed(searcher: Searcher) -> None:
+    allowed = np.array([False, True, False, True, False, False, False])
+    for one in searcher.candidates(QUERIES, 5, allowed=allowed):
+        assert set(one.ids.tolist()) <= {1, 3}
+
+
+def test_texts_are_reranked_in_their_order(searcher: Searcher) -> None:
+    texts = ["해고", "명예를 훼손", "명예훼손죄"]
+    reranked = searcher.rerank("명예훼손", texts)
+    assert reranked.logits.argmax() == 2
+    np.testing.assert_allclose(reranked.relevance, FakeReranker().relevance(reranked.logits))
+    with pytest.raises(NotReady, match="reranker unavailable"):
+        other(searcher, reranker=None).rerank("명예훼손", texts)
+
+
+def test_similar_documents_leave_out_the_document_itself(searcher: Searcher) -> None:
+    found = searcher.similar("p101", k=3)
+    assert found[0].doc_id == "001706-0750"
+    assert len(found) == 3
+    assert "p101" not in [result.doc_id for result in found]
+    statutes = searcher.similar("p101", filters=Filters(kind=("statute",)))
+    assert {result.kind for result in statutes} == {"statute"}
+    with pytest.raises(NotFound, match="no document 'p999' in index fake"):
+        searcher.similar("p999")
+
+
+def test_evidence_is_up_to_three_of_the_best_passages(tmp_path: Path) -> None:
+    issues = "\n".join(f"[{n}] 손해배상 {'책임 ' * n}" for n in range(1, 6))
+    (result,) = build_index(tmp_path, [precedent(7, "손해배상", issues)]).search(SearchRequest("손해배상 책임")).results
+    assert len(result.evidence) == 3
+    relevance = [one.relevance for one in result.evidence]
+    assert relevance == sorted(relevance, reverse=True)
+
+
+def test_threads_get_the_same_answers(searcher: Searcher) -> None:
+    requests = [SearchRequest(query) for query in QUERIES] * 6
+    expected = [searcher.search(request).results for request in requests]
+    with ThreadPoolExecutor(8) as pool:
+        assert [response.results for response in pool.map(searcher.search, requests)] == expected
+
+
+@settings(max_examples=60)
+@given(st.text(min_size=1, max_size=40), st.integers(1, 8), st.booleans())
+def test_no_query_breaks_a_search(searcher: Searcher, query: str, k: int, rerank: bool) -> None:
+    response = searcher.search(SearchRequest(query, k=k, depth=10, rerank=rerank, explain=True))
+    assert len(response.results) <= k
+    for result in response.results:
+        assert all(0 <= a < b <= len(result.text) for a, b in result.highlights)
+
+
+def test_warming_up_asks_for_everything(searcher: Searcher) -> None:
+    searcher.warm()
