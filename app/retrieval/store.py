@@ -37,10 +37,8 @@ def _write(path: Path, schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> in
     temporary = path.with_name(path.name + ".partial")
     with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for block in _blocks(rows):
-            columns = [
-                pa.array(column, type=field.type)
-                for column, field in zip(zip(*block, strict=True), schema, strict=True)
-            ]
+            columns = zip(schema, zip(*block, strict=True), strict=True)
+            arrays = [pa.array(column, type=field.type) for field, column in columns]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             count += len(block)
     temporary.replace(path)
