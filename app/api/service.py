@@ -1,0 +1,103 @@
+"""The one object behind all routes: the searcher once it is loaded, and the threads that it computes in."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from asyncio import Task
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, TypeVar
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi import Depends, Request
+
+from app.api.metrics import Metrics
+from app.errors import BeopgilError, NotReady
+from app.retrieval.searcher import Searcher
+from app.retrieval.types import SearchRequest, SearchResponse, Took
+from app.settings import Settings
+
+Value = TypeVar("Value")
+Load = Callable[[Settings], Searcher]
+
+
+class Service:
+    """`failure` is what ended the loading; `on_failure` is called then."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
+        self.limiter = anyio.CapacityLimiter(settings.concurrency)
+        self.failure: BaseException | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+        self._searcher: Searcher | None = None
+
+    async def open(self, load: Load) -> None:
+        """Load and warm in a thread; the server answers /healthz meanwhile."""
+        self._searcher = await run_sync(_warmed, load, self.settings, abandon_on_cancel=True)
+        self.metrics.ready.set(1)
+
+    def opened(self, loading: Task[None]) -> None:
+        """Tell a failed loading on stderr: known errors in one line, others with their traceback."""
+        error = None if loading.cancelled() else loading.exception()
+        if error is None:
+            return
+        if isinstance(error, BeopgilError):
+            print(f"beopgil: {error.code}: {error.message}", file=sys.stderr, flush=True)
+        else:
+            traceback.print_exception(error)
+        self.failure = error
+        self.on_failure()
+
+    @property
+    def ready(self) -> bool:
+        return self._searcher is not None
+
+    @property
+    def searcher(self) -> Searcher:
+        """Raises what ended the loading if it is known, NotReady before and otherwise."""
+        if isinstance(self.failure, BeopgilError):
+            raise self.failure
+        if self.failure is not None:
+            raise NotReady("the models or the index could not be loaded: see the log, and start again")
+        if self._searcher is None:
+            raise NotReady("models and index are still loading: ask again in a few seconds")
+        return self._searcher
+
+    async def compute(self, work: Callable[[], Value]) -> tuple[Value, float]:
+        """(value, milliseconds in the queue) of `work`, run in a thread; `concurrency` of them at a time."""
+        asked = time.perf_counter()
+
+        def timed() -> tuple[Value, float]:
+            queue = (time.perf_counter() - asked) * 1000
+            return work(), queue
+
+        return await run_sync(timed, limiter=self.limiter)
+
+    async def search(self, request: SearchRequest) -> SearchResponse:
+        searcher = self.searcher
+        response, queue = await self.compute(lambda: searcher.search(request))
+        took = self.timed(response.took_ms, queue)
+        return replace(response, took_ms=took)
+
+    def timed(self, took: Took, queue: float) -> Took:
+        """With the time in the queue, counted in the metrics."""
+        took = replace(took, queue=round(queue, 3), total=round(took.total + queue, 3))
+        self.metrics.search(took)
+        return took
+
+
+def _warmed(load: Load, settings: Settings) -> Searcher:
+    searcher = load(settings)
+    searcher.warm()
+    return searcher
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Serving = Annotated[Service, Depends(_service)]
