@@ -55,7 +55,10 @@ def run(recipe: Recipe) -> None:
 
 
 def build(paths: Sequence[str], folder: Path, passage_chars: int, strict: bool = False) -> Report:
-    """Write the corpus of `paths` into `folder`. Raises RecordError where nothing is left, or on a broken record if strict."""
+    """Write the corpus of `paths` into `folder`.
+
+    Raises RecordError where nothing is left, and where `strict` at the first broken record.
+    """
     report = Report()
     report.documents = write_documents(folder / "documents.arrow", _documents(paths, report, strict))
     if not report.documents:
@@ -78,7 +81,9 @@ def _documents(paths: Sequence[str], report: Report, strict: bool) -> Iterator[D
                 counts["broken"] += 1
                 report.broken.append(document)
                 if strict:
-                    raise RecordError(f"broken record {document.where}: {document.reason}; mend it or drop --strict")
+                    raise RecordError(
+                        f"broken record {document.where}: {document.reason}; mend it or set corpus.strict = false"
+                    )
             elif document is None:
                 counts["deleted"] += 1
             elif document.doc_id in seen:

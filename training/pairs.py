@@ -25,8 +25,9 @@ from rich.progress import track
 from app.errors import BeopgilError, RecordError
 from app.law.citation import Reference, find_case_numbers, read_references
 from app.law.documents import Document, split_issues, statute_doc_id
-from app.law.names import Law, LawNames
+from app.law.names import LawNames
 from app.law.text import match_key, model_text
+from app.retrieval.filters import FilterColumns
 from app.retrieval.store import DocumentStore, PassageStore
 from training.recipe import Recipe
 
@@ -74,7 +75,7 @@ class CorpusView:
     def __init__(self, documents: DocumentStore, passages: PassageStore) -> None:
         self.documents, self.passages = documents, passages
         self.first = np.searchsorted(passages.documents, np.arange(len(documents) + 1))
-        self.names = LawNames(laws(documents))
+        self.names = FilterColumns(documents).names
 
     def passages_of(self, row: int) -> range:
         return range(int(self.first[row]), int(self.first[row + 1]))
@@ -94,16 +95,6 @@ class CorpusView:
             if mark in self.passages.text(index):
                 return index
         return candidates[0]
-
-
-def laws(documents: DocumentStore) -> Iterator[Law]:
-    """Every law of a corpus, once."""
-    columns = ("law_id", "law", "law_kind", "promulgated")
-    seen: set[str] = set()
-    for law_id, name, kind, promulgated in zip(*(documents.column(column) for column in columns), strict=True):
-        if law_id and law_id not in seen:
-            seen.add(law_id)
-            yield Law(law_id, name, kind, promulgated)
 
 
 class FrequencyCap:
@@ -136,9 +127,7 @@ def squeeze(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
-def issue_articles(
-    corpus: CorpusView, recipe: Recipe, forbidden: frozenset[str], cap: FrequencyCap
-) -> Iterator[Row]:
+def issue_articles(corpus: CorpusView, recipe: Recipe, forbidden: frozenset[str], cap: FrequencyCap) -> Iterator[Row]:
     """issue [n] → the articles cited for [n]; `exclude` holds every article that the decision cites."""
     for document in decisions_before(corpus, recipe.pairs.train_before):
         references = list(read_references(document.cited_statutes))
@@ -192,7 +181,8 @@ def _decision_pairs(corpus: CorpusView, before: str, forbidden: frozenset[str]) 
             if len(holding) >= MINIMUM:
                 yield _inline(text, f"{document.title}\n{holding}", "issue_holding", f"{document.doc_id}#{number}")
             for row in _cited_decisions(cited.get(number, cited.get(0, "")), by_case):
-                if corpus.documents.column("date")[row] < document.date:
+                own = corpus.documents.column("doc_id")[row] in forbidden
+                if not own and corpus.documents.column("date")[row] < document.date:
                     index = nearest(text, corpus.passages_of(row), corpus.passages.text)
                     key = corpus.passages.passage_id(index)
                     yield _inline(text, corpus.passages.text(index), "issue_precedent", key)
@@ -275,13 +265,21 @@ def write_dev(corpus: CorpusView, recipe: Recipe) -> None:
             found = {corpus.article(ref) for ref in references if _applies(ref, number) and not ref.former} - {None}
             if found and len(text) >= MINIMUM:
                 query_id = f"{document.doc_id.removeprefix('p')}#{number}"
-                named = bool(re.search(r"법|제\d+조", text))
+                named = names_statute(text, corpus.names)
                 queries.append({"query_id": query_id, "text": text, "date": document.date, "names_statute": named})
                 citations = sorted(corpus.documents[article].citation for article in found if article is not None)
                 qrels += [f"{query_id}\t0\t{citation}\t1\n" for citation in citations]
     write_rows(recipe.dev / "queries.jsonl", queries)
     (recipe.dev / "qrels.articles.tsv").write_text("".join(qrels), encoding="utf-8")
     (recipe.dev / "qrels.precedents.tsv").write_text("", encoding="utf-8")
+
+
+def names_statute(text: str, names: LawNames) -> bool:
+    """Whether a query names an article or a statute: 민법상 does, 위법 and 방법 do not."""
+    if re.search(r"제\s*\d+\s*조|관한\s*(?:법률|특[례별](?:조치)?법|규칙)", text):
+        return True
+    words = re.findall(r"[가-힣ㆍ·]+", text)
+    return any(names.find(word[: end.end()]) for word in words for end in re.finditer("[법률령칙]", word))
 
 
 def dev_texts(dev: Path) -> frozenset[str]:
@@ -325,17 +323,21 @@ def read_pairs(path: Path, passages: PassageStore | None = None) -> list[Pair]:
         elif "query_text" in row and "positive_passages" in row:
             pairs.append(_by_ids(row, passages, unknown))
         else:
-            raise PairsError(f"{path.name}: a row has neither query/pos nor query_text/positive_passages: {sorted(row)}")
+            raise PairsError(
+                f"{path.name}: a row has neither query/pos nor query_text/positive_passages: {sorted(row)}"
+            )
     if unknown:
         examples = ", ".join(list(unknown)[:3])
-        raise PairsError(f"{path.name}: {unknown.total()} unknown passage ids ({examples}); make pairs from this corpus")
+        raise PairsError(
+            f"{path.name}: {unknown.total()} unknown passage ids ({examples}); make pairs from this corpus"
+        )
     return pairs
 
 
 def _by_ids(row: Row, passages: PassageStore | None, unknown: Counter[str]) -> Pair:
     if passages is None:
         raise PairsError("rows with passage ids need the corpus they were made from")
-    ids = [*row["positive_passages"], *row["hard_negatives"]]
+    ids = [*row["positive_passages"], *row.get("hard_negatives", ())]
     unknown.update(passage_id for passage_id in ids if passage_id not in passages.rows)
     texts = [passages.text(passages.rows[i]) if i in passages.rows else "" for i in ids]
     cut = len(row["positive_passages"])

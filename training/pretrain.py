@@ -15,10 +15,11 @@ import json
 import math
 import shutil
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,8 @@ def run(recipe: Recipe) -> None:
     tokenizer = train_tokenizer(recipe)
     pairs = tokenize_pairs(recipe, tokenizer)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = new_model(section).to(device)
+    model = new_model(section)
+    model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to in a way mypy misreads
     log = Log(recipe.folder("pretrain") / "log.jsonl")
     tokens = recipe.folder("pretrain") / "tokens"
     if (tokens / "beopgil.json").exists():
@@ -73,7 +75,7 @@ def train_tokenizer(recipe: Recipe) -> Tokenizer:
     path = recipe.folder("pretrain") / "tokenizer.json"
     if path.exists():
         return Tokenizer.from_file(str(path))
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=64))  # noqa: S106 (no password)
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=64))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=False)]
@@ -110,7 +112,7 @@ def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """Weak pairs as token ids. `text` maps a pair to its row in `positives`; pairs with equal `key` are no negatives."""
+    """Weak pairs as token ids: `text` maps a pair to its positive; pairs of one `key` are no negatives."""
 
     queries: Ragged
     positives: Ragged
@@ -179,24 +181,23 @@ def count_batches(pairs: TokenPairs, size: int, shares: dict[str, float], epochs
 
 def new_model(section: Pretrain) -> ModernBertModel:
     """A ModernBERT whose residual branches are zero and whose last SLACK dimensions are hidden by the final norm."""
-    model = ModernBertModel(
-        ModernBertConfig(
-            vocab_size=section.vocab, hidden_size=section.dim, num_hidden_layers=section.layers,
-            num_attention_heads=section.heads, intermediate_size=section.intermediate,
-            max_position_embeddings=max(section.max_tokens, 512), global_attn_every_n_layers=1,
-            classifier_pooling="mean", attn_implementation="eager", pad_token_id=0, bos_token_id=2, cls_token_id=2,
-            eos_token_id=3, sep_token_id=3,
-        )
-    )  # fmt: skip
+    options: dict[str, Any] = {
+        "vocab_size": section.vocab, "hidden_size": section.dim, "num_hidden_layers": section.layers,
+        "num_attention_heads": section.heads, "intermediate_size": section.intermediate,
+        "max_position_embeddings": max(section.max_tokens, 512), "layer_types": ["full_attention"] * section.layers,
+        "classifier_pooling": "mean", "attn_implementation": "eager",
+        "pad_token_id": 0, "bos_token_id": 2, "cls_token_id": 2, "eos_token_id": 3, "sep_token_id": 3,
+    }  # fmt: skip
+    model = ModernBertModel(ModernBertConfig(**options))
     with torch.no_grad():
         table = model.embeddings.tok_embeddings.weight
         torch.nn.init.normal_(table, std=0.1)
         slack = min(SLACK, section.dim // 8)
         table[:, -slack:] *= math.sqrt(section.dim / slack) / 2
         model.final_norm.weight[-slack:] = 0.0
-        for layer in model.layers:
-            layer.attn.Wo.weight.zero_()
-            layer.mlp.Wo.weight.zero_()
+        for name, weight in model.named_parameters():
+            if name.endswith("Wo.weight"):
+                weight.zero_()
     return model
 
 
@@ -214,7 +215,7 @@ def train_tokens(
         positives = _bag(vectors, pairs.positives.take(pairs.text[rows]))
         loss = contrastive(queries, positives, torch.from_numpy(pairs.key[rows]), section.temperature)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         log.add("tokens", step, total, loss.item(), pairs.names[int(pairs.source[rows[0]])])
 
@@ -261,7 +262,7 @@ def train_blocks(
         positives = forward(model, pairs.positives, pairs.text[rows])
         loss = contrastive(queries, positives, torch.from_numpy(pairs.key[rows]), section.temperature)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(blocks, 1.0)
         optimizer.step()
         log.add("blocks", step, total, loss.item(), pairs.names[int(pairs.source[rows[0]])])
@@ -309,7 +310,7 @@ class Log:
 
     def __init__(self, path: Path, every: int = 50) -> None:
         self._path, self._every, self._start = path, every, time.monotonic()
-        self._sums: Counter[str] = Counter()
+        self._sums: defaultdict[str, float] = defaultdict(float)
         self._counts: Counter[str] = Counter()
 
     def add(self, stage: str, step: int, total: int, loss: float, source: str) -> None:
@@ -333,7 +334,7 @@ def save(model: ModernBertModel, tokenizer: Tokenizer, section: Pretrain, folder
     """A sentence-transformers folder: the model, mean pooling, normalisation, prompts and token limits."""
     inner = folder.with_name(folder.name + ".partial")
     model = copy.deepcopy(model).cpu()
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         mask_token="[MASK]", additional_special_tokens=["[Q]", "[D]"], model_max_length=section.max_tokens,
     )  # fmt: skip

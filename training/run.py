@@ -43,7 +43,9 @@ NAMES = tuple(step.name for step in STEPS)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.run", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.run", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("recipe", help="a TOML file, or the name of one in training/recipes")
     parser.add_argument("--from", dest="first", choices=NAMES, default=NAMES[0])
     parser.add_argument("--to", dest="last", choices=NAMES, default=NAMES[-1])

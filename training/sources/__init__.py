@@ -20,7 +20,9 @@ def find(source: str) -> list[Path]:
     named = [p for p in sorted(path.iterdir()) if p.name.split(".")[0] in ("statutes", "precedents")]
     records = [p for p in named if p.name.endswith((".jsonl", ".jsonl.zst"))]
     if not records:
-        raise RecipeError(f"source {source!r} holds no statutes.jsonl, precedents.jsonl (or .zst), nor law.go.kr bodies")
+        raise RecipeError(
+            f"source {source!r} holds no statutes.jsonl, precedents.jsonl (or .zst), nor law.go.kr bodies"
+        )
     return sorted(records, key=lambda p: (not p.name.startswith("statutes"), p.name))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import zstandard
@@ -15,7 +15,13 @@ from training.sources.records import DELETED, Broken, Decision, Record, StatuteA
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STATUTE = ("law_id", "law", "article", "text", "effective_date")
+_STATUTE_OPTIONAL = ("kind", "title", "promulgated_date", "mst")
 _DECISION = ("precedent_id", "case_no", "court", "decision_date")
+_DECISION_OPTIONAL = (
+    "case_name", "court_level", "case_type", "issues", "holdings", "cited_statutes", "cited_precedents"
+)  # fmt: skip
+BLOCK = 1 << 18
+"""Bytes of a compressed file read at once."""
 
 
 def read(path: Path) -> Iterator[Record]:
@@ -29,32 +35,36 @@ def read(path: Path) -> Iterator[Record]:
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes | Broken]]:
-    """(line number from 1, line) of a plain or zstd file; a file cut in the middle ends in a Broken."""
+    """(line number from 1, line) of a plain or zstd file; one that is damaged or cut ends in a Broken."""
     number = 0
     with path.open("rb") as raw:
-        stream = zstandard.ZstdDecompressor().stream_reader(raw) if path.suffix == ".zst" else raw
-        reader = io.BufferedReader(stream, 1 << 20)  # type: ignore[type-var]  # zstandard's reader is a RawIOBase in all but name
-        line = b"\n"
         try:
-            for number, line in enumerate(reader, 1):
+            for number, line in enumerate(_split(_decompressed(raw)) if path.suffix == ".zst" else raw, 1):
                 yield number, line
         except zstandard.ZstdError as error:
-            yield number + 1, Broken(f"{path.name}:{number + 1}", f"compressed data is damaged ({error}); fetch it again")
-            return
-        if path.suffix == ".zst" and not _ends_at_frame(path):
-            yield number + 1, Broken(f"{path.name}:{number}", "the file ends in the middle; fetch it again")
+            where = f"{path.name}:{number + 1}"
+            yield number + 1, Broken(where, f"compressed data is damaged ({error}); fetch it again")
 
 
-def _ends_at_frame(path: Path) -> bool:
-    """Whether the compressed file ends where a frame ends. Reads it once more, without keeping it."""
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    with path.open("rb") as raw:
-        while block := raw.read(1 << 20):
-            frame.decompress(block)
-            while frame.eof and frame.unused_data:
-                rest, frame = frame.unused_data, zstandard.ZstdDecompressor().decompressobj()
-                frame.decompress(rest)
-    return bool(frame.eof)
+def _decompressed(raw: IO[bytes]) -> Iterator[bytes]:
+    """The content of one zstd frame after another. Raises ZstdError where a frame is damaged or not finished."""
+    frame: zstandard.ZstdDecompressionObj | None = zstandard.ZstdDecompressor().decompressobj()
+    while block := raw.read(BLOCK):
+        while block:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(block)
+            block, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+    if frame is not None:
+        raise zstandard.ZstdError("the file ends in the middle")
+
+
+def _split(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest
 
 
 def _record(line: bytes, where: str) -> Record:
@@ -64,13 +74,24 @@ def _record(line: bytes, where: str) -> Record:
         return Broken(where, f"not JSON: {error}")
     if not isinstance(row, dict):
         return Broken(where, f"expected an object, found {type(row).__name__}")
-    needed = _DECISION if "precedent_id" in row else _STATUTE
-    if missing := [key for key in needed if not isinstance(row.get(key), str)]:
-        return Broken(where, f"missing or not text: {', '.join(missing)}")
-    date = row["decision_date" if needed is _DECISION else "effective_date"]
-    if date and not _DATE.fullmatch(date):
-        return Broken(where, f"date {date!r} is not YYYY-MM-DD")
-    return _decision(row) if needed is _DECISION else _article(row)
+    decision = "precedent_id" in row
+    needed, optional = (_DECISION, _DECISION_OPTIONAL) if decision else (_STATUTE, _STATUTE_OPTIONAL)
+    wrong = [key for key in needed if not isinstance(row.get(key), str)]
+    wrong += [key for key in optional if not isinstance(row.get(key), str | None)]
+    if wrong:
+        return Broken(where, f"missing or not text: {', '.join(wrong)}")
+    if not row[needed[0]].strip():
+        return Broken(where, f"{needed[0]} is empty")
+    if (day := row[needed[-1]]) and not _is_date(day):
+        return Broken(where, f"date {day!r} is not YYYY-MM-DD")
+    return _decision(row) if decision else _article(row)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _article(row: dict[str, Any]) -> StatuteArticle:
@@ -83,8 +104,7 @@ def _article(row: dict[str, Any]) -> StatuteArticle:
 
 
 def _decision(row: dict[str, Any]) -> Decision:
-    optional = ("case_name", "court_level", "case_type", "issues", "holdings", "cited_statutes", "cited_precedents")
-    rest = {key: row.get(key) or "" for key in optional}
+    rest = {key: row.get(key) or "" for key in _DECISION_OPTIONAL}
     return Decision(
         precedent_id=row["precedent_id"], case_no=row["case_no"], court=row["court"],
         decision_date=row["decision_date"], sample=bool(row.get("sample")), **rest,

@@ -1,7 +1,7 @@
 """Records as a source gives them, before they become documents: the contract between sources and the corpus step.
 
-A reader is `read(path) -> Iterator[StatuteArticle | Decision | Broken]`. It yields every record once, in source order, and
-a `Broken` for each that cannot be used: nothing is dropped in silence.
+A reader is `read(path) -> Iterator[StatuteArticle | Decision | Broken]`. It yields every record once, in source order,
+and a `Broken` for each that cannot be used: nothing is dropped in silence.
 """
 
 from __future__ import annotations

@@ -1,0 +1,252 @@
+"""What both fine-tuning steps share: arguments, precision, LoRA, freezing, checkpoints, the watch on the loss.
+
+Checkpoints hold the trainable weights by name (safetensors) beside the optimiser's state, until the step is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from peft import LoraConfig
+from safetensors.torch import load_file, save_file
+from sentence_transformers.base.sampler import DefaultBatchSampler
+from sentence_transformers.base.trainer import BaseTrainer
+from sentence_transformers.base.training_args import BaseTrainingArguments
+from torch import nn
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from app.errors import BeopgilError, ModelError
+from app.retrieval import device as devices
+from training import recipe as recipes
+from training.recipe import RecipeError
+
+WEIGHTS = "trainable.safetensors"
+Precision = Literal["fp32", "bf16", "fp16"]
+Arguments = TypeVar("Arguments", bound=BaseTrainingArguments)
+
+
+class DeadLossError(BeopgilError):
+    """A run whose loss stays where guessing leaves it."""
+
+    code = "dead_loss"
+
+
+# Arguments
+
+
+def precision(section: recipes.Trainer, device: str) -> Precision:
+    """The format to train in. fp16 without a GPU falls back to auto, and says so."""
+    wanted = section.precision
+    if wanted == "fp16" and not device.startswith("cuda"):
+        print("precision fp16 needs a GPU and there is none: falling back to auto", flush=True)
+        wanted = "auto"
+    if wanted != "auto":
+        return wanted
+    return "bf16" if devices.dtype(device, "auto") is torch.bfloat16 else "fp32"
+
+
+def training_arguments(
+    kind: type[Arguments], section: recipes.Trainer, folder: Path, *, device: str, steps: int, evaluated: bool
+) -> Arguments:
+    """Arguments of a run of `steps` optimiser steps, evaluated and saved every `eval_steps` and at the end."""
+    number_format = precision(section, device)
+    every = max(1, min(section.eval_steps, steps))
+    by_loss = section.best_by == "loss"
+    return kind(
+        output_dir=str(folder),
+        num_train_epochs=section.epochs,
+        max_steps=section.max_steps,
+        per_device_train_batch_size=section.batch,
+        per_device_eval_batch_size=section.batch,
+        gradient_accumulation_steps=section.accumulation,
+        learning_rate=section.lr,
+        weight_decay=section.weight_decay,
+        warmup_steps=section.warmup_steps or section.warmup_ratio,
+        lr_scheduler_type=section.schedule,
+        bf16=number_format == "bf16",
+        fp16=number_format == "fp16",
+        eval_strategy="steps" if evaluated else "no",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=evaluated,
+        metric_for_best_model="eval_loss" if by_loss else f"eval_{section.best_by}",
+        greater_is_better=not by_loss,
+        logging_steps=section.logging_steps,
+        report_to=section.report_to,
+        seed=section.seed,
+        batch_sampler=SeededBatches,
+        remove_unused_columns=False,
+        dataloader_pin_memory=device.startswith("cuda"),
+        use_cpu=not device.startswith("cuda"),
+    )
+
+
+def total_steps(section: recipes.Trainer, rows: int) -> int:
+    """Optimiser steps of a run over `rows` training rows."""
+    if section.max_steps > 0:
+        return section.max_steps
+    batches = math.ceil(rows / section.batch)
+    return max(1, math.ceil(section.epochs * math.ceil(batches / section.accumulation)))
+
+
+class SeededBatches(DefaultBatchSampler):
+    """Shuffled batches whose order depends on the seed and the epoch only, so that a resumed run sees the same ones."""
+
+    def __init__(self, dataset: Any, batch_size: int, drop_last: bool, seed: int = 0, **_: Any) -> None:
+        super().__init__(dataset, batch_size=batch_size, drop_last=drop_last, seed=seed)
+        self.rows = len(dataset)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed + self.epoch)).tolist()
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def __len__(self) -> int:
+        full, rest = divmod(self.rows, self.batch_size)
+        return full + bool(rest and not self.drop_last)
+
+
+# What is trained
+
+
+def add_lora(model: Any, section: recipes.Trainer, *, task: str, modules_to_save: list[str] | None = None) -> None:
+    """Inject an adapter into a sentence-transformers model; only it (and `modules_to_save`) stays trainable."""
+    targets = section.lora_targets if isinstance(section.lora_targets, str) else list(section.lora_targets)
+    config = LoraConfig(
+        task_type=task,
+        r=section.lora_rank,
+        lora_alpha=section.lora_alpha,
+        lora_dropout=section.lora_dropout,
+        target_modules=targets,
+        modules_to_save=modules_to_save,
+    )
+    try:
+        model.add_adapter(config)
+    except ValueError as error:
+        raise RecipeError(f'lora_targets {targets!r} do not fit this model ({error}); use "all-linear"') from error
+
+
+def recompute_activations(model: Any, section: recipes.Trainer) -> None:
+    """Where the recipe asks for it, keep no activations inside blocks: less memory, a third more time."""
+    if section.gradient_checkpointing:
+        model.transformers_model.activation_checkpointing_enable({"use_reentrant": False})
+        model.transformers_model.enable_input_require_grads()
+
+
+def freeze_layers(body: nn.Module, count: int) -> None:
+    """Keep the embeddings and the lowest `count` blocks as they are. RecipeError if that would leave no block."""
+    if count == 0:
+        return
+    blocks = max((m for m in body.modules() if isinstance(m, nn.ModuleList)), key=len, default=nn.ModuleList())
+    if count >= len(blocks):
+        raise RecipeError(f"freeze_layers is {count} and the model has {len(blocks)} blocks of its own; give fewer")
+    embeddings = [module for name, module in body.named_modules() if name.split(".")[-1] == "embeddings"]
+    for module in [*embeddings, *blocks[:count]]:
+        module.requires_grad_(False)
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+# The run
+
+
+class PlainCheckpoints(BaseTrainer):
+    """A trainer whose checkpoints hold the trainable weights alone, for LoRA and full fine-tunes alike."""
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: weight.detach().contiguous().cpu() for name, weight in trainable(self.model).items()}
+        save_file(tensors, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_trainable(self.model, Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        best = self.state.best_model_checkpoint
+        if best is None:
+            raise ModelError(f"no checkpoint was kept in {self.args.output_dir}; lower eval_steps")
+        print(f"best checkpoint: {Path(best).name}, {self.args.metric_for_best_model} {self.state.best_metric:.4f}")
+        load_trainable(self.model, Path(best))
+
+    def add_model_card_callback(self, default_args_dict: Mapping[str, Any]) -> None:
+        """None: it would read the whole training set to describe it."""
+
+
+def load_trainable(model: nn.Module, checkpoint: Path) -> None:
+    """Put a checkpoint's weights into a model. ModelError where its trainable weights have other names."""
+    saved, own = load_file(checkpoint / WEIGHTS), trainable(model)
+    if saved.keys() != own.keys():
+        odd = sorted(saved.keys() ^ own.keys())[:3]
+        raise ModelError(
+            f"{checkpoint} holds {len(saved)} weights, the model trains {len(own)} ({odd}); remove the folder"
+        )
+    with torch.no_grad():
+        for name, weight in saved.items():
+            own[name].copy_(weight)
+
+
+def fit(trainer: PlainCheckpoints, inputs: str) -> int:
+    """Train, from the last checkpoint where there is one with the same `inputs`; returns the optimiser steps."""
+    folder = Path(str(trainer.args.output_dir))
+    mark, last = folder / "inputs.json", None
+    if mark.exists() and json.loads(mark.read_text())["inputs"] == inputs:
+        last = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]  # the library does not type it
+    elif folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(json.dumps({"inputs": inputs}))
+    if last:
+        print(f"resuming from {Path(last).name}", flush=True)
+    trainer.train(resume_from_checkpoint=last)
+    return int(trainer.state.global_step)
+
+
+def inputs_of(section: recipes.Trainer, *files: Path) -> str:
+    """A hash of a section and of what it trains on: a checkpoint made from anything else is not resumed."""
+    digest = hashlib.sha256(section.model_dump_json().encode())
+    for path in files:
+        for file in sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]:
+            digest.update(devices.file_sha256(file).encode())
+    return digest.hexdigest()
+
+
+class LossWatch(TrainerCallback):
+    """Stops a run whose logged loss stays within 1 % of ln(candidates), what guessing costs, for `logs` logs."""
+
+    def __init__(self, candidates: int, logs: int = 10) -> None:
+        self.chance, self.logs, self.dead = math.log(candidates), logs, 0
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
+    ) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is None:
+            return
+        self.dead = self.dead + 1 if abs(float(loss) - self.chance) <= 0.01 * self.chance else 0
+        if self.dead >= self.logs:
+            raise DeadLossError(
+                f"the loss is {float(loss):.4f} after {state.global_step} steps, and guessing costs {self.chance:.4f}, "
+                f"ln({math.exp(self.chance):.0f}): nothing is learned. Lower the temperature (the loss's scale is "
+                "1 / temperature), raise lr, or check the pairs"
+            )
+
+
+def callbacks(section: recipes.Trainer, *, candidates: int, evaluated: bool) -> list[TrainerCallback]:
+    """`candidates` per query that the loss chooses among, 0 for a loss that is not over candidates."""
+    chosen: list[TrainerCallback] = [LossWatch(candidates)] if candidates > 1 else []
+    if evaluated and section.patience:
+        chosen.append(EarlyStoppingCallback(early_stopping_patience=section.patience))
+    return chosen

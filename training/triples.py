@@ -1,0 +1,104 @@
+"""Triples in memory: queries as text, passages as numbers whose texts stay in the corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from app.retrieval.store import DocumentStore, PassageStore
+from training.dev import document_keys
+from training.pairs import PairsError, Row, read_json
+from training.vectors import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A query with one positive; `known` are the documents that are no negatives of it."""
+
+    query: str
+    positive: int
+    negatives: tuple[int, ...]
+    known: tuple[int, ...]
+
+
+@dataclass
+class Triples:
+    """`examples` name passages by number: those of the corpus first, then texts that came inline."""
+
+    passages: PassageStore
+    documents: list[int]
+    """Document of each passage of the corpus; namesakes (a law and its forerunner) share one number."""
+    inline: list[str] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+
+    def text(self, passage: int) -> str:
+        own = len(self.passages)
+        return self.passages.text(passage) if passage < own else self.inline[passage - own]
+
+    def document(self, passage: int) -> int:
+        """The document of a passage; each inline text is a document of its own."""
+        return self.documents[passage] if passage < len(self.documents) else passage
+
+    def held_out(self, count: int, seed: int) -> Ids:
+        """Some examples, at most a tenth, to measure the loss on."""
+        count = max(1, min(count, len(self.examples) // 10))
+        return np.sort(np.random.default_rng(seed).choice(len(self.examples), count, replace=False)).astype(np.int64)
+
+
+def read_triples(path: Path, documents: DocumentStore, passages: PassageStore) -> Triples:
+    """One example per positive of each row, in either format; the positives of a row share out its negatives.
+
+    Raises PairsError where a passage is not in the corpus, a row is of neither format, or there are none.
+    """
+    numbers: dict[str, int] = {}
+    groups = np.array(
+        [numbers.setdefault(key, row) for row, key in enumerate(document_keys(documents))], dtype=np.int64
+    )
+    triples = Triples(passages, groups[passages.documents].tolist())
+    texts: dict[str, int] = {}
+    for row in read_json(path):
+        if "positive_passages" in row:
+            _add_ids(triples, row, documents, groups, path)
+        elif "pos" in row:
+            _add_inline(triples, row, texts)
+        else:
+            raise PairsError(
+                f"{path.name}: a row has neither query/pos nor query_text/positive_passages: {sorted(row)}"
+            )
+    if not triples.examples:
+        raise PairsError(f"{path} holds no triples; run the mine step again")
+    return triples
+
+
+def _add_ids(triples: Triples, row: Row, documents: DocumentStore, groups: Ids, path: Path) -> None:
+    rows = triples.passages.rows
+    absent = [p for p in (*row["positive_passages"], *row["hard_negatives"]) if p not in rows]
+    if absent:
+        raise PairsError(f"{path.name}: passage {absent[0]} is not in this corpus; mine again with --from pairs")
+    excluded = (documents.row(doc_id) for doc_id in row.get("exclude", ()))
+    _add(
+        triples,
+        row["query_text"],
+        [rows[p] for p in row["positive_passages"]],
+        [rows[p] for p in row["hard_negatives"]],
+        [int(groups[document]) for document in excluded if document is not None],
+    )
+
+
+def _add_inline(triples: Triples, row: Row, texts: dict[str, int]) -> None:
+    def number(text: str) -> int:
+        if text not in texts:
+            texts[text] = len(triples.passages) + len(triples.inline)
+            triples.inline.append(text)
+        return texts[text]
+
+    _add(triples, row["query"], [number(t) for t in row["pos"]], [number(t) for t in row.get("neg", ())], [])
+
+
+def _add(triples: Triples, query: str, positives: list[int], negatives: list[int], excluded: list[int]) -> None:
+    known = tuple(sorted({triples.document(passage) for passage in positives} | set(excluded)))
+    for turn, positive in enumerate(positives):
+        rotated = negatives[turn:] + negatives[:turn]
+        triples.examples.append(Example(query, positive, tuple(rotated), known))
