@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_model, save_model
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 from torch.nn import functional
-from transformers import ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast
 
 from app.retrieval.store import DocumentStore, PassageStore
 from training.pairs import Row, read_json
@@ -56,13 +56,15 @@ def run(recipe: Recipe) -> None:
     model = new_model(section)
     model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to in a way mypy misreads
     log = Log(recipe.folder("pretrain") / "log.jsonl")
-    tokens = recipe.folder("pretrain") / "tokens"
-    if (tokens / "beopgil.json").exists():
-        print(f"pretrain: token vectors taken from {tokens}", flush=True)
-        model.load_state_dict(load_file(tokens / "model.safetensors"))
+    tokens = recipe.token_model
+    learnt = recipe.folder("pretrain") / "tokens.safetensors"
+    if learnt.exists() and tokens.exists():
+        print(f"pretrain: token vectors taken from {learnt}", flush=True)
+        load_model(model, learnt)
     else:
         train_tokens(model, pairs, section, np.random.default_rng(recipe.seed), log)
-        save(model, tokenizer, section, tokens)
+        save(token_encoder(model, section), tokenizer, section, tokens)
+        save_model(model, str(learnt))
     train_blocks(model, pairs, section, np.random.default_rng(recipe.seed + 1), log, recipe.folder("pretrain"))
     save(model, tokenizer, section, recipe.base_model)
 
@@ -201,6 +203,30 @@ def new_model(section: Pretrain) -> ModernBertModel:
     return model
 
 
+def token_encoder(model: ModernBertModel, section: Pretrain) -> BertModel:
+    """The token vectors alone as a BERT without blocks: its embeddings and their norm compute the same vectors.
+
+    Positions and segments are zero. (ModernBERT refuses a configuration of no layers.)
+    """
+    window = max(section.max_tokens, 512)
+    config = BertConfig(
+        vocab_size=section.vocab, hidden_size=section.dim, num_hidden_layers=0, num_attention_heads=section.heads,
+        intermediate_size=section.intermediate, max_position_embeddings=window, layer_norm_eps=model.config.norm_eps,
+        hidden_dropout_prob=0.0, pad_token_id=0, attn_implementation="eager",
+    )  # fmt: skip
+    bare = BertModel(config)
+    embeddings = bare.embeddings
+    with torch.no_grad():
+        for weight in bare.pooler.parameters():  # not used, but AutoModel makes one
+            weight.zero_()
+        embeddings.word_embeddings.weight.copy_(model.embeddings.norm(model.embeddings.tok_embeddings.weight))
+        embeddings.position_embeddings.weight.zero_()
+        embeddings.token_type_embeddings.weight.zero_()
+        embeddings.LayerNorm.weight.copy_(model.final_norm.weight)
+        embeddings.LayerNorm.bias.zero_()
+    return bare
+
+
 def train_tokens(
     model: ModernBertModel, pairs: TokenPairs, section: Pretrain, rng: np.random.Generator, log: Log
 ) -> None:
@@ -330,7 +356,7 @@ class Log:
         self._counts.clear()
 
 
-def save(model: ModernBertModel, tokenizer: Tokenizer, section: Pretrain, folder: Path) -> None:
+def save(model: ModernBertModel | BertModel, tokenizer: Tokenizer, section: Pretrain, folder: Path) -> None:
     """A sentence-transformers folder: the model, mean pooling, normalisation, prompts and token limits."""
     inner = folder.with_name(folder.name + ".partial")
     model = copy.deepcopy(model).cpu()

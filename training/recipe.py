@@ -210,6 +210,11 @@ class Recipe(Section):
         return self.folder("pretrain") / "model"
 
     @property
+    def token_model(self) -> Path:
+        """The token vectors alone, before any block: pretraining's first stage."""
+        return self.folder("pretrain") / "tokens"
+
+    @property
     def train_pairs(self) -> Path:
         return self.folder("pairs") / "train.jsonl"
 
