@@ -194,7 +194,7 @@ def test_the_step_saves_a_calibrated_model(tmp_path: Path, changes: dict[str, An
     cross_encoder.run(recipe)
     folder = recipe.reranker_model
     settings = json.loads((folder / "beopgil.json").read_text())
-    assert settings.keys() == {"query_tokens", "max_tokens", "calibration", "confident"}
+    assert settings.keys() == {"query_tokens", "max_tokens", "calibration", "confident", "blend", "blended"}
     assert settings["calibration"]["scale"] > 0
     assert 0 <= settings["confident"] <= 1
     with safe_open(folder / "model.safetensors", "pt") as weights:

@@ -14,7 +14,7 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
 from app.retrieval import device as devices
-from training.recipe import BiEncoder, Recipe, RecipeError
+from training.recipe import BiEncoder, Recipe, RecipeError, Trainer
 
 SETTINGS = "beopgil.json"
 
@@ -90,6 +90,7 @@ def write_model(save: Callable[[str], Any], target: Path, settings: Mapping[str,
     partial.rename(target)
 
 
-def stored_dtype(base: str) -> torch.dtype:
-    """Models of our own are stored in half precision, half the size; other bases keep theirs as they train."""
-    return torch.float32 if base else torch.float16
+def stored_dtype(section: Trainer) -> torch.dtype:
+    """`auto` stores models of our own in half precision, half the size; those of a named base as they train."""
+    half = section.stored == "fp16" or (section.stored == "auto" and not section.base)
+    return torch.float16 if half else torch.float32

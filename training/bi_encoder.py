@@ -214,7 +214,7 @@ def save(model: SentenceTransformer, base: Path, recipe: Recipe, texts: tuple[li
         merged[0].model = merge(transformer(merged), adapter)
     else:
         merged.load_state_dict({**merged.state_dict(), **weights})
-    merged.to(stored_dtype(section.base))
+    merged.to(stored_dtype(section))
     write_model(merged.save_pretrained, recipe.encoder_model, token_limits(section))
     worst = parity(trained_copy(base, section, weights), recipe.encoder_model, section, texts)
     print(f"parity of {sum(map(len, texts))} texts: cosine at least {worst:.6f}", flush=True)

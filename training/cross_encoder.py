@@ -55,7 +55,7 @@ from training.trainer import (
 from training.triples import Triples, read_triples
 from training.vectors import Floats
 
-BLENDS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+BLENDS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 """Weights of the first stage's score beside the logit that are tried on the calibration queries."""
 PARITY = 0.05
 """By how much a saved model's logit may differ from the trained one's."""
@@ -285,7 +285,7 @@ def save(model: CrossEncoder, base: Path, recipe: Recipe, triples: Triples) -> P
         merge(finished, adapter)
     else:
         finished.load_state_dict({**finished.state_dict(), **weights})
-    finished.to(stored_dtype(section.base))
+    finished.to(stored_dtype(section))
     limits = {"query_tokens": section.query_tokens, "max_tokens": section.max_tokens}
     write_model(finished.save_pretrained, folder / "uncalibrated", limits)
     worst = parity(trained, folder / "uncalibrated", section, triples)
@@ -362,19 +362,29 @@ def finish(saved: Path, recipe: Recipe, judged: list[Judged], passages: PassageS
     """Calibrate, and put the model in its place with beopgil.json complete."""
     section = recipe.cross_encoder
     settings: dict[str, Any] = {"query_tokens": section.query_tokens, "max_tokens": section.max_tokens}
-    calibration, confident = Calibration(), 0.5
+    calibration, confident, blend = Calibration(), 0.5, 0.0
     if judged:
         reranker = Reranker.load(saved)
         scored = Scored(judged, [reranker.score(one.query.text, passages.texts(one.passages)) for one in judged])
         calibration, confident = calibrate(scored, section)
         blends = scored.blends()
         print("nDCG@10 by blend: " + "  ".join(f"{blend:g} {value:.4f}" for blend, value in blends.items()), flush=True)
+        blend = max(blends, key=lambda one: (blends[one], -one))
+        settings["blended"] = blended(scored, blend, section)
         (saved.parent / "blends.json").write_text(json.dumps({str(k): v for k, v in blends.items()}))
     settings["calibration"] = {"scale": calibration.scale, "bias": calibration.bias}
-    settings["confident"] = confident
+    settings["confident"], settings["blend"] = confident, blend
     (saved / "beopgil.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
     shutil.rmtree(recipe.reranker_model, ignore_errors=True)
     saved.rename(recipe.reranker_model)
+
+
+def blended(scored: Scored, blend: float, section: recipes.CrossEncoder) -> dict[str, float]:
+    """Calibration and threshold of logit + blend × fused score, by which a search ranks."""
+    print(f"of logit + {blend:g} × first stage: ", end="", flush=True)
+    final = [logits + blend * one.scores for one, logits in zip(scored.judged, scored.logits, strict=True)]
+    calibration, confident = calibrate(Scored(scored.judged, final), section)
+    return {"scale": calibration.scale, "bias": calibration.bias, "confident": confident}
 
 
 def calibrate(scored: Scored, section: recipes.CrossEncoder) -> tuple[Calibration, float]:

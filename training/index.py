@@ -20,7 +20,7 @@ from app.errors import BeopgilError
 from app.retrieval.encoder import Encoder
 from app.retrieval.publish import Stage, publish
 from app.retrieval.reranker import Reranker
-from app.retrieval.types import PairScorer, TextEncoder
+from app.retrieval.types import PairScorer, TextEncoder, Tuning
 from training import corpus
 from training.recipe import Corpus, Recipe
 
@@ -51,7 +51,8 @@ def build(root: Path, name: str, folder: Path, encoder: TextEncoder, reranker: P
             tasks[stage] = tasks[stage] if stage in tasks else bars.add_task(LABELS[stage], total=total)
             bars.update(tasks[stage], completed=done)
 
-        path = publish(root, name, folder, encoder, reranker, progress=progress)
+        tuning = Tuning(blend=reranker.blend if reranker else 0.0)
+        path = publish(root, name, folder, encoder, reranker, tuning=tuning, progress=progress)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     seconds = time.monotonic() - start

@@ -212,13 +212,14 @@ def token_encoder(model: ModernBertModel, section: Pretrain) -> BertModel:
     config = BertConfig(
         vocab_size=section.vocab, hidden_size=section.dim, num_hidden_layers=0, num_attention_heads=section.heads,
         intermediate_size=section.intermediate, max_position_embeddings=window, layer_norm_eps=model.config.norm_eps,
-        hidden_dropout_prob=0.0, pad_token_id=0, attn_implementation="eager",
+        hidden_dropout_prob=0.0, pad_token_id=0,
     )  # fmt: skip
     bare = BertModel(config)
     embeddings = bare.embeddings
     with torch.no_grad():
-        for weight in bare.pooler.parameters():  # not used, but AutoModel makes one
-            weight.zero_()
+        for name, weight in bare.named_parameters():
+            if name.startswith("pooler."):  # not used, but AutoModel makes one
+                weight.zero_()
         embeddings.word_embeddings.weight.copy_(model.embeddings.norm(model.embeddings.tok_embeddings.weight))
         embeddings.position_embeddings.weight.zero_()
         embeddings.token_type_embeddings.weight.zero_()

@@ -114,6 +114,8 @@ class Trainer(Section):
     lora_alpha: int = 32
     lora_dropout: float = 0.05
     lora_targets: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    stored: Literal["auto", "fp32", "fp16"] = "auto"
+    """Number format of the finished weights on disk; auto is fp16 where `base` is ""."""
     eval_steps: int = 200
     patience: int = 3
     """Evaluations without improvement before stopping; 0 never stops early."""

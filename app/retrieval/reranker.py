@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -83,6 +84,10 @@ class Reranker:
         calibration = settings.get("calibration", {})
         self.scale, self.bias = float(calibration.get("scale", 1.0)), float(calibration.get("bias", 0.0))
         self.confident = float(settings.get("confident", 0.5))
+        self.blend = float(settings.get("blend", 0.0))
+        blended = settings.get("blended", {**calibration, "confident": self.confident})
+        self.blended_scale, self.blended_bias = float(blended.get("scale", 1.0)), float(blended.get("bias", 0.0))
+        self.blended_confident = float(blended.get("confident", self.confident))
         self.layout = pair_layout(tokenizer)
         self._typed = self.layout.segments is not None and "token_type_ids" in signature(model.forward).parameters
         self.device = str(model.device)
@@ -150,8 +155,11 @@ class Reranker:
 
     def relevance(self, logits: Floats) -> Floats:
         """sigmoid(scale × logit + bias) with the calibration of beopgil.json; the same for every request."""
-        scaled = self.scale * logits.astype(np.float64) + self.bias
-        return (1 / (1 + np.exp(-np.clip(scaled, -60, 60)))).astype(np.float32)
+        return _sigmoid(self.scale * logits.astype(np.float64) + self.bias)
+
+    def blended_relevance(self, final: Floats) -> Floats:
+        """The same for logit + `blend` × first-stage score, by which a search ranks: it falls with the rank."""
+        return _sigmoid(self.blended_scale * final.astype(np.float64) + self.blended_bias)
 
     def _forward(self, pairs: list[tuple[Tokens, Tokens]]) -> Floats:
         features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
@@ -171,3 +179,7 @@ class Reranker:
         if self._typed:
             features["token_type_ids"] = types
         return {name: torch.from_numpy(values) for name, values in features.items()}
+
+
+def _sigmoid(scaled: npt.NDArray[np.float64]) -> Floats:
+    return (1 / (1 + np.exp(-np.clip(scaled, -60, 60)))).astype(np.float32)

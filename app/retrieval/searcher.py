@@ -168,12 +168,13 @@ class Searcher:
         except torch.OutOfMemoryError:
             return pool, "reranker unavailable: out of memory; ask for a smaller depth"
         final = logits + np.float32(self.tuning.blend) * pool.fused.scores
-        return replace(pool, logits=logits, final=final, relevance=self.reranker.relevance(logits)), None
+        relevance = self.reranker.blended_relevance(final) if self.tuning.blend else self.reranker.relevance(logits)
+        return replace(pool, logits=logits, final=final, relevance=relevance), None
 
     def _threshold(self, pool: Pool) -> float:
         if pool.logits is None or self.reranker is None:
             return self.tuning.plain_confident
-        return self.reranker.confident
+        return self.reranker.blended_confident if self.tuning.blend else self.reranker.confident
 
     def _pinned(self, understood: Understood, allowed: Mask | None) -> list[int]:
         """The rows of resolved citations in their order, each once, as far as the filters allow them."""

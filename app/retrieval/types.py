@@ -169,8 +169,8 @@ class Candidates(NamedTuple):
 class FusionWeights:
     """fused = dense × cosine + lexical × scaled BM25; a passage that one side did not find takes that side's lowest."""
 
-    dense: float = 0.8
-    lexical: float = 0.2
+    dense: float = 0.9
+    lexical: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +216,10 @@ class PairScorer(Protocol):
     max_tokens: int
     query_tokens: int
     confident: float
+    blend: float
+    """The weight of the first stage's score beside its logit that ranked dev queries best."""
+    blended_confident: float
+    """`confident` for a search that ranks by logit + blend × first-stage score."""
     device: str
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]: ...
@@ -225,3 +229,5 @@ class PairScorer(Protocol):
     def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats: ...
 
     def relevance(self, logits: Floats) -> Floats: ...
+
+    def blended_relevance(self, final: Floats) -> Floats: ...
