@@ -78,7 +78,7 @@ class FakeReranker:
         return self.score(query, ["".join(map(chr, passage)) for passage in passages])
 
     def relevance(self, logits: Floats) -> Floats:
-        return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+        return (1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -60, 60)))).astype(np.float32)
 
     def blended_relevance(self, final: Floats) -> Floats:
         return self.relevance(final)

@@ -131,7 +131,8 @@ class LexicalIndex:
     def _fill(self, blocks: list[_Block], lengths: npt.NDArray[np.int64], frequencies: npt.NDArray[np.int64]) -> None:
         """Write each block's postings behind those of the blocks before it; the blocks are used up."""
         idf = _idf(self.count, frequencies)
-        norms = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1.0)) if self.count else np.empty(0)
+        mean = float(lengths.mean()) if self.count else 0.0
+        norms = K1 * (1 - B + B * lengths / (mean or 1.0))
         following = self.offsets[:-1].copy()
         for block in iter(lambda: blocks.pop(0) if blocks else None, None):
             found, starts, counts = np.unique(block.terms, return_index=True, return_counts=True)
