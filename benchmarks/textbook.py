@@ -13,7 +13,10 @@ from app.retrieval.index import Index
 
 
 class Textbook:
-    """Dense recall of `depth` passages over the same vectors, reranked as text; folded to documents by best passage."""
+    """Dense recall of `depth` passages over the same vectors, reranked as text; folded to documents by best passage.
+
+    It ranks by the same sum as ours, logit + blend × cosine, so that the top ten can be compared.
+    """
 
     def __init__(self, index: Index, encoder: Path, reranker: Path) -> None:
         self.index = index
@@ -26,10 +29,11 @@ class Textbook:
     def search(self, query: str, k: int, depth: int) -> list[str]:
         """The doc_ids of the best `k` documents."""
         vector = self.encoder.encode([query], prompt_name="query", show_progress_bar=False)
-        _, found = self.flat.search(vector, min(depth, len(self.index.passages)))
+        cosines, found = self.flat.search(vector, min(depth, len(self.index.passages)))
         passages = found[0].tolist()
         pairs = [(query, text) for text in self.index.passages.texts(passages)]
         scores = self.reranker.predict(pairs, show_progress_bar=False)
-        order = np.argsort(-np.asarray(scores), kind="stable")
+        final = np.asarray(scores) + self.index.manifest.tuning.blend * cosines[0]
+        order = np.argsort(-final, kind="stable")
         owners = (int(self.index.passages.documents[passages[i]]) for i in order)
         return [self.index.documents[row].doc_id for row in dict.fromkeys(owners)][:k]
