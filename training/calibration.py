@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training.measures import calibration_error
+from training.dev import qrels
+from training.measures import calibration_error, means
+from training.recipe import CrossEncoder
+from training.reranking import Judged
 
 Floats = npt.NDArray[np.floating]
+BLENDS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+"""Weights of the first stage's score beside the logit that are tried on the calibration queries."""
 LEAST_SCALE = 1e-3
 """Where relevance does not rise with the logit, it is all but constant instead of reversed."""
 SUPPORT = 10
@@ -85,3 +91,56 @@ def confident_threshold(best: Sequence[float], right: Sequence[bool], precision:
     enough = counts >= min(SUPPORT, max(1, len(order)))
     good = np.flatnonzero((np.cumsum(correct) / counts >= precision) & last_of_ties & enough)
     return float(ranked[good[-1]]) if len(good) else 1.0
+
+
+# A reranker's candidates of judged queries
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Calibration queries with the logits of their candidates, by the saved model as it is served."""
+
+    judged: list[Judged]
+    logits: list[Floats]
+
+    def flat(self) -> tuple[Floats, Floats, Any]:
+        """(logits, labels, number of the query) of every candidate."""
+        numbers = np.repeat(np.arange(len(self.judged)), [len(found) for found in self.logits])
+        return np.concatenate(self.logits), np.concatenate([one.labels for one in self.judged]), numbers
+
+    def blends(self) -> dict[float, float]:
+        """nDCG@10 of the order by logit + blend × fused score, for each of BLENDS."""
+        relevant = qrels([one.query for one in self.judged])
+        found: dict[float, float] = {}
+        for blend in BLENDS:
+            scores = [logits + blend * one.scores for one, logits in zip(self.judged, self.logits, strict=True)]
+            rankings = {j.query.query_id: j.ranking(s) for j, s in zip(self.judged, scores, strict=True)}
+            found[blend] = means(rankings, relevant)["nDCG@10"]
+        return found
+
+    def threshold(self, calibration: Calibration, precision: float) -> float:
+        best = [float(calibration.relevance(found).max(initial=0)) for found in self.logits]
+        right = [bool(one.labels[int(found.argmax())]) for one, found in zip(self.judged, self.logits, strict=True)]
+        return confident_threshold(best, right, precision)
+
+
+def blended(scored: Scored, blend: float, section: CrossEncoder) -> dict[str, float]:
+    """Calibration and threshold of logit + blend × fused score, by which a search ranks."""
+    print(f"of logit + {blend:g} × first stage: ", end="", flush=True)
+    final = [logits + blend * one.scores for one, logits in zip(scored.judged, scored.logits, strict=True)]
+    calibration, confident = calibrate(Scored(scored.judged, final), section)
+    return {"scale": calibration.scale, "bias": calibration.bias, "confident": confident}
+
+
+def calibrate(scored: Scored, section: CrossEncoder) -> tuple[Calibration, float]:
+    """Fit on the calibration queries and say what it changes."""
+    logits, labels, numbers = scored.flat()
+    before, after = cross_checked_error(logits, labels, numbers)
+    calibration = platt(logits, labels)
+    confident = scored.threshold(calibration, section.target_precision)
+    print(
+        f"calibration on {len(scored.judged)} dev queries: error {before:.4f} before, {after:.4f} after "
+        f"(scale {calibration.scale:.3f}, bias {calibration.bias:.3f}); confident from relevance {confident:.3f}",
+        flush=True,
+    )
+    return calibration, confident

@@ -11,7 +11,6 @@ import math
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,8 @@ from app.retrieval.reranker import Reranker
 from app.retrieval.store import DocumentStore, PassageStore
 from training import recipe as recipes
 from training.base import stored_dtype, write_model
-from training.calibration import Calibration, confident_threshold, cross_checked_error, platt
-from training.dev import dev_queries, qrels
-from training.measures import means
+from training.calibration import Calibration, Scored, blended, calibrate
+from training.dev import dev_queries
 from training.mine import Pools, mine
 from training.recipe import Recipe, RecipeError
 from training.reranking import Judged, PairTokens, RerankEvaluator, first_stage, forward
@@ -53,10 +51,7 @@ from training.trainer import (
     training_arguments,
 )
 from training.triples import Triples, read_triples
-from training.vectors import Floats
 
-BLENDS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
-"""Weights of the first stage's score beside the logit that are tried on the calibration queries."""
 PARITY = 0.05
 """By how much a saved model's logit may differ from the trained one's."""
 
@@ -330,34 +325,6 @@ def parity(
     return worst
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Calibration queries with the logits of their candidates, by the saved model as it is served."""
-
-    judged: list[Judged]
-    logits: list[Floats]
-
-    def flat(self) -> tuple[Floats, Floats, Any]:
-        """(logits, labels, number of the query) of every candidate."""
-        numbers = np.repeat(np.arange(len(self.judged)), [len(found) for found in self.logits])
-        return np.concatenate(self.logits), np.concatenate([one.labels for one in self.judged]), numbers
-
-    def blends(self) -> dict[float, float]:
-        """nDCG@10 of the order by logit + blend × fused score, for each of BLENDS."""
-        relevant = qrels([one.query for one in self.judged])
-        found: dict[float, float] = {}
-        for blend in BLENDS:
-            scores = [logits + blend * one.scores for one, logits in zip(self.judged, self.logits, strict=True)]
-            rankings = {j.query.query_id: j.ranking(s) for j, s in zip(self.judged, scores, strict=True)}
-            found[blend] = means(rankings, relevant)["nDCG@10"]
-        return found
-
-    def threshold(self, calibration: Calibration, precision: float) -> float:
-        best = [float(calibration.relevance(found).max(initial=0)) for found in self.logits]
-        right = [bool(one.labels[int(found.argmax())]) for one, found in zip(self.judged, self.logits, strict=True)]
-        return confident_threshold(best, right, precision)
-
-
 def finish(saved: Path, recipe: Recipe, judged: list[Judged], passages: PassageStore) -> None:
     """Calibrate, and put the model in its place with beopgil.json complete."""
     section = recipe.cross_encoder
@@ -377,25 +344,3 @@ def finish(saved: Path, recipe: Recipe, judged: list[Judged], passages: PassageS
     (saved / "beopgil.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
     shutil.rmtree(recipe.reranker_model, ignore_errors=True)
     saved.rename(recipe.reranker_model)
-
-
-def blended(scored: Scored, blend: float, section: recipes.CrossEncoder) -> dict[str, float]:
-    """Calibration and threshold of logit + blend × fused score, by which a search ranks."""
-    print(f"of logit + {blend:g} × first stage: ", end="", flush=True)
-    final = [logits + blend * one.scores for one, logits in zip(scored.judged, scored.logits, strict=True)]
-    calibration, confident = calibrate(Scored(scored.judged, final), section)
-    return {"scale": calibration.scale, "bias": calibration.bias, "confident": confident}
-
-
-def calibrate(scored: Scored, section: recipes.CrossEncoder) -> tuple[Calibration, float]:
-    """Fit on the calibration queries and say what it changes."""
-    logits, labels, numbers = scored.flat()
-    before, after = cross_checked_error(logits, labels, numbers)
-    calibration = platt(logits, labels)
-    confident = scored.threshold(calibration, section.target_precision)
-    print(
-        f"calibration on {len(scored.judged)} dev queries: error {before:.4f} before, {after:.4f} after "
-        f"(scale {calibration.scale:.3f}, bias {calibration.bias:.3f}); confident from relevance {confident:.3f}",
-        flush=True,
-    )
-    return calibration, confident

@@ -287,8 +287,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 def _explain(error: Any) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        section = {"Recipe": Recipe}.get("Recipe")
-        known: dict[str, Any] = section.model_fields if section else {}
+        known: dict[str, Any] = Recipe.model_fields
         for part in error["loc"][:-1]:
             known = known[str(part)].annotation.model_fields
         return f"unknown key {key}; known here: {', '.join(known)}"
