@@ -8,6 +8,7 @@ EXTRAS ?= cpu,train,dev
 SERVE_EXTRAS ?= cpu
 INDEX ?= $(or $(BEOPGIL_INDEX),samples)
 DEV ?= samples
+OUT ?= work/records
 PORT ?= 8000
 WORKERS ?= 2
 comma := ,
@@ -23,7 +24,7 @@ endif
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check bench index train evaluate gpu-test clean
+.PHONY: help install serve test check bench corpus index train evaluate gpu-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -44,6 +45,9 @@ check: $(ENVIRONMENT) ## style, types and layers
 
 bench: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## the speed benchmarks over INDEX=samples (ARGS=… for their options)
 	$(PYTHON) -m benchmarks --index $(INDEX) $(ARGS)
+
+corpus: need-SOURCE $(SERVICE) ## records into OUT=work/records: SOURCE=law.go.kr [SINCE=2026-11-01], a legalize-kr checkout, folder or files
+	$(PYTHON) -m training.records --source $(SOURCE) --out $(OUT) --since "$(SINCE)" $(ARGS)
 
 index: need-SOURCE need-NAME $(SERVICE) ## an index of your records: SOURCE="folder or files" NAME=name
 	$(PYTHON) -m training.index --source $(SOURCE) --name $(NAME) $(ARGS)

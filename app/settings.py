@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "BEOPGIL_"
-FOREIGN = {"BEOPGIL_DATA"}
+FOREIGN = {"BEOPGIL_DATA", "BEOPGIL_LAW_GO_KR_OC"}
 """Variables with our prefix that other programs read."""
 
 
@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     verify_index: bool = False
     """Hash the large files of the index too before serving it (seconds per gigabyte)."""
+    admin_token: SecretStr = SecretStr("")
+    """What POST /admin/… must carry as `Authorization: Bearer …`; "" lets whoever reaches the port."""
     log_queries: bool = False
     """Write what people ask into the log. Off: a question to a lawyer is private."""
 

@@ -208,7 +208,7 @@ class TestErrorsAnsweredAsBodies:
             ("error_no_match", "일치하는 판례가 없습니다"),
             ("error_refused", "사용자 정보 검증에 실패"),
             ("error_other_body", "found LawSearch"),
-            ("error_page", "type=JSON"),
+            ("error_page", "HTML in place of a body; fetch it again"),
             ("error_empty", "empty body"),
             ("cut_in_the_middle", "cut or damaged at character"),
         ],

@@ -14,6 +14,7 @@ import zstandard
 from training.sources.records import DELETED, Broken, Decision, Record, StatuteArticle
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NOTE = re.compile(r"\s*<[^<>]*>")
 _STATUTE = ("law_id", "law", "article", "text", "effective_date")
 _STATUTE_OPTIONAL = ("kind", "title", "promulgated_date", "mst")
 _DECISION = ("precedent_id", "case_no", "court", "decision_date")
@@ -82,12 +83,12 @@ def _record(line: bytes, where: str) -> Record:
         return Broken(where, f"missing or not text: {', '.join(wrong)}")
     if not row[needed[0]].strip():
         return Broken(where, f"{needed[0]} is empty")
-    if (day := row[needed[-1]]) and not _is_date(day):
+    if (day := row[needed[-1]]) and not is_date(day):
         return Broken(where, f"date {day!r} is not YYYY-MM-DD")
     return _decision(row) if decision else _article(row)
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
     try:
         return bool(_DATE.fullmatch(text) and date.fromisoformat(text))
     except ValueError:
@@ -97,7 +98,7 @@ def _is_date(text: str) -> bool:
 def _article(row: dict[str, Any]) -> StatuteArticle:
     text = row["text"]
     return StatuteArticle(
-        row["law_id"], row["law"], row.get("kind") or "", row["article"], (row.get("title") or "").strip("() "), text,
+        row["law_id"], row["law"], row.get("kind") or "", row["article"], bare_title(row.get("title") or ""), text,
         row["effective_date"], row.get("promulgated_date") or "", row.get("mst") or "",
         deleted=bool(DELETED.match(text.strip())), sample=bool(row.get("sample")),
     )  # fmt: skip
@@ -109,3 +110,21 @@ def _decision(row: dict[str, Any]) -> Decision:
         precedent_id=row["precedent_id"], case_no=row["case_no"], court=row["court"],
         decision_date=row["decision_date"], sample=bool(row.get("sample")), **rest,
     )  # fmt: skip
+
+
+def bare_title(title: str) -> str:
+    """`재산분할청구권` of `(재산분할청구권 <개정 1990.1.13>)`; brackets that do not hold the whole title stay."""
+    title = _NOTE.sub("", title).strip()
+    while title.startswith("(") and _closing(title) == len(title) - 1:
+        title = title[1:-1].strip()
+    return title
+
+
+def _closing(title: str) -> int:
+    """Where the bracket that opens `title` is closed, -1 if nowhere."""
+    depth = 0
+    for position, character in enumerate(title):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return position
+    return -1

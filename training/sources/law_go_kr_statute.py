@@ -44,8 +44,8 @@ class Law:
     mst: str
 
 
-def read_law(root: dict[str, Any], where: str) -> Iterator[StatuteArticle | Heading | Broken]:
-    """The articles of a 법령 body, in order."""
+def read_law(root: dict[str, Any], where: str, mst: str = "") -> Iterator[StatuteArticle | Heading | Broken]:
+    """The articles of a 법령 body, in order. `mst` is for bodies that do not hold their 법령일련번호."""
     base, units = root.get("기본정보"), root.get("조문")
     if not isinstance(base, dict) or not isinstance(units, dict) or not as_list(units.get("조문단위")):
         yield Broken(where, "법령 without 기본정보 or 조문단위; fetch the body again")
@@ -53,7 +53,7 @@ def read_law(root: dict[str, Any], where: str) -> Iterator[StatuteArticle | Head
     law = Law(
         flat(base.get("법령ID")), flat(base.get("법령명_한글") or base.get("법령명한글")),
         content(base.get("법종구분")), iso_date(base.get("시행일자")), iso_date(base.get("공포일자")),
-        flat(base.get("법령일련번호")),
+        flat(base.get("법령일련번호")) or mst,
     )  # fmt: skip
     if not law.law_id or not law.name:
         yield Broken(where, "법령 without 법령ID or 법령명_한글; fetch the body again")

@@ -49,11 +49,37 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class ArticleVersion:
+    """One version of an article: in force from `effective_from` until the day before `effective_to`, "" if open."""
+
+    law_id: str
+    law: str
+    article: str
+    title: str
+    text: str
+    effective_from: str
+    effective_to: str
+    deleted: bool = False
+
+    @property
+    def ever_in_force(self) -> bool:
+        return not self.effective_to or self.effective_from < self.effective_to
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """A record that cannot be used: where it stands, and why."""
 
     where: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A law or a decision that a source has no more; only a source that tells its changes says so."""
+
+    law_id: str = ""
+    precedent_id: str = ""
 
 
 Record = StatuteArticle | Decision | Broken
