@@ -4,6 +4,8 @@
     ├── BadRequest 422           a request that cannot be answered as it stands
     ├── BadJson 400              a body that is not JSON
     ├── BodyTooLarge 413
+    ├── Unauthorized 401         an operation that asks for the administrator's token, without one
+    ├── Forbidden 403            the same, with another token
     ├── NotFound 404             an unknown document or page
     ├── NotReady 503             models or index not loaded yet
     ├── IndexMissing 503         no such index, or it was never published
@@ -42,6 +44,14 @@ class BadJson(BeopgilError):
 
 class BodyTooLarge(BeopgilError):
     code, status = "body_too_large", 413
+
+
+class Unauthorized(BeopgilError):
+    code, status = "unauthorized", 401
+
+
+class Forbidden(BeopgilError):
+    code, status = "forbidden", 403
 
 
 class NotFound(BeopgilError):

@@ -17,6 +17,8 @@ from app.retrieval.publish import publish
 from app.retrieval.searcher import Searcher
 from app.retrieval.store import write_documents, write_passages
 from app.retrieval.types import Floats, PairScorer, TextEncoder, Tokens
+from app.retrieval.versions import FILE as VERSIONS
+from app.retrieval.versions import Version, write_versions
 
 TODAY = date(2026, 11, 1)
 """What the fake searchers take for today."""
@@ -133,14 +135,17 @@ def build_index(
     documents: Sequence[Document] = DOCUMENTS,
     encoder: TextEncoder | None = None,
     reranker: PairScorer | None = None,
+    versions: Sequence[Version] = (),
     **options: Any,
 ) -> Searcher:
-    """Publish an index `fake` of the documents under `folder`/indexes and open a searcher on it.
+    """Publish an index `fake` of the documents, and versions of them, under `folder`/indexes; open a searcher on it.
 
     The models default to the fakes; `options` go to Searcher.
     """
     encoder, reranker = encoder or FakeEncoder(), reranker or FakeReranker()
     write_corpus(folder / "corpus", documents)
+    if versions:
+        write_versions(folder / "corpus" / VERSIONS, versions)
     path = publish(folder / "indexes", "fake", folder / "corpus", encoder, reranker)
     index = Index.open(path, encoder, reranker)
     return Searcher(index, encoder, reranker, **{"today": lambda: TODAY, **options})

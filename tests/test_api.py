@@ -35,7 +35,7 @@ def error(client: TestClient, body: Any, path: str = "/search", status: int = 42
 class TestSearch:
     def test_answers_with_the_fields_of_the_contract(self, client: TestClient) -> None:
         body = client.post("/search", json={"query": "민법 제750조 손해배상", "explain": True}).json()
-        assert list(body) == ["query", "understood", "results", "confident", "degraded", "took_ms", "index"]
+        assert list(body) == ["query", "understood", "results", "confident", "degraded", "took_ms", "index", "notes"]
         assert body["understood"]["citations"] == [
             {
                 "span": [0, 8],
@@ -43,6 +43,8 @@ class TestSearch:
                 "citation": "민법 제750조",
                 "doc_id": "001706-0750",
                 "status": "resolved",
+                "flags": [],
+                "nearest": [],
             }
         ]
         first = body["results"][0]

@@ -16,9 +16,10 @@ import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
 from app.main import create_app
-from app.retrieval.searcher import Searcher
 from app.settings import Settings
 from tests.conftest import wait_for
+from tests.fakes import build_index
+from tests.test_versions import HISTORY
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -26,6 +27,8 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
 QUERY = quote("정당한 이유 없는 해고")
+CITED = quote("민법 제750조 제5항과 민법 제9999조")
+COMPARED = "/d/001706-0750?from=1960-01-01&to=2013-07-01"
 
 pytestmark = [
     pytest.mark.browser,
@@ -96,8 +99,9 @@ class Tab:
 
 
 @pytest.fixture(scope="module")
-def server(searcher: Searcher) -> Iterator[str]:
-    """The address of a live service over fake models."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a live service over fake models and articles with a history."""
+    searcher = build_index(tmp_path_factory.mktemp("served"), versions=HISTORY)
     app = create_app(Settings(), lambda _: searcher)
     live = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
     thread = threading.Thread(target=live.run)
@@ -179,7 +183,9 @@ def test_a_citation_is_copied_by_key_and_by_button(tab: Tab, server: str) -> Non
     assert tab.run("document.querySelectorAll('.copy')[1].textContent") == "복사됨"
 
 
-@pytest.mark.parametrize("path", ["/", f"/?q={QUERY}", "/d/p101", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/", f"/?q={QUERY}", f"/?q={CITED}&as_of=2010-01-01", "/d/p101", COMPARED, "/cite", "/docs"]
+)
 @pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1280, False)])
 def test_no_page_is_wider_than_its_window(tab: Tab, server: str, path: str, width: int, dark: bool) -> None:
     tab.size(width, 800, dark)
@@ -215,7 +221,11 @@ CONTRAST = """
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize(
-    "path", ["/", f"/?q={quote('민법 제750조 제9999조 해고')}", f"/?q={QUERY}", "/d/001872-0023?q=해고", "/docs"]
+    "path",
+    [
+        *("/", f"/?q={CITED}&as_of=2010-01-01", f"/?q={quote('민법 제750조 제9999조 해고')}", f"/?q={QUERY}"),
+        *("/d/001872-0023?q=해고", COMPARED, "/cite", "/docs"),
+    ],
 )
 def test_text_stands_out_from_its_ground(tab: Tab, server: str, path: str, dark: bool) -> None:
     """WCAG 2.2, 1.4.3: a contrast of 4.5 at least."""
@@ -233,3 +243,19 @@ def test_the_search_works_without_scripts(tab: Tab, server: str) -> None:
     tab.until("document.querySelectorAll('.hit a.open').length == 6")
     assert tab.run("document.querySelector('.why summary').textContent.startsWith('왜 이 결과?')")
     assert tab.run("[...document.querySelectorAll('.copy')].every(button => button.hidden)"), "it would do nothing"
+
+
+def test_a_brief_is_checked_without_scripts(tab: Tab, server: str) -> None:
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    tab.call("Page.navigate", url=f"{server}/cite")
+    tab.until("document.getElementById('text') !== null")
+    tab.run("document.getElementById('text').focus()")
+    tab.call("Input.insertText", text="민법 제750조와 민법 제9999조,\n구 형법 제307조 & 임대차법 = 100%+")
+    tab.run("document.querySelector('form.check button').focus()")
+    tab.press("Enter")
+    tab.until("document.querySelectorAll('table.citations tbody tr').length == 3")
+    assert "임대차법 = 100%+" in tab.run("document.querySelector('.brief').textContent"), "every character is sent"
+    assert tab.run("document.getElementById('text').value").endswith("제307조 & 임대차법 = 100%+")
+    assert tab.run(CONTRAST) == []
+    tab.size(390, 800)
+    assert tab.run("document.documentElement.scrollWidth") <= 390

@@ -12,7 +12,7 @@ from app.law.documents import (
     article_number,
     format_article,
     issue_numbers,
-    number_tags,
+    issue_tags,
     passages,
     precedent_citation,
     split_issues,
@@ -139,9 +139,12 @@ def test_letters_of_old_decisions_are_tags_too(text: str, expected: dict[int, st
     assert split_issues(text) == expected
 
 
-def test_letter_tags_become_numbers_only_where_the_text_begins_with_them() -> None:
-    assert number_tags("가. 민법 제103조 / 나.다. 형법 제307조") == "[1] 민법 제103조 /[2] [3] 형법 제307조"
-    assert number_tags("[1] 요건\n나. 효과") == "[1] 요건\n나. 효과"
+def test_letters_are_tags_only_where_the_text_begins_with_them() -> None:
+    text = "가. 민법 제103조 / 나.다. 형법 제307조"
+    tags = issue_tags(text)
+    assert [(numbers, text[start:end].strip()) for numbers, start, end in tags] == [([1], "가."), ([2, 3], "나.다.")]
+    assert issue_tags("[1] 요건\n나. 효과") == [([1], 0, 3)]
+    assert issue_tags("요건") == []
 
 
 @pytest.mark.parametrize(

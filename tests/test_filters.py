@@ -58,9 +58,10 @@ def test_filters(columns: FilterColumns, filters: Filters, expected: list[str]) 
     assert kept(columns, filters) == expected
 
 
-def test_as_of_leaves_out_what_came_later_and_keeps_what_has_no_date(columns: FilterColumns) -> None:
+def test_as_of_leaves_out_later_decisions_and_keeps_articles_without_history(columns: FilterColumns) -> None:
+    """The date of an article is that of its law's newest version: it does not say that there was none before."""
     assert kept(columns, Filters(), date(2020, 5, 13)) == [
-        "001706-0750", "001706-0839-02", "001692-0307", "000009-0001", "000008-0001", "p103",
+        "001706-0750", "001706-0839-02", "001692-0307", "001872-0023", "000009-0001", "000008-0001", "p103",
     ]  # fmt: skip
 
 
@@ -83,6 +84,9 @@ def test_reversed_dates_are_refused_with_both(columns: FilterColumns) -> None:
         columns.mask(Filters(date_from=date(2021, 1, 1), date_to=date(2020, 1, 1)))
 
 
-def test_the_reader_knows_the_laws_and_the_cases(columns: FilterColumns) -> None:
-    read = columns.reader()
-    assert [found.doc_id for found in read("민법 제750조와 2019다102").citations] == ["001706-0750", "p102"]
+def test_the_reader_knows_the_laws_the_articles_and_the_cases(columns: FilterColumns) -> None:
+    read = columns.citation_reader().read
+    found = read("민법 제750조와 제9조, 2019다102, 2019다9")
+    assert [(one.doc_id, one.status) for one in found] == [
+        ("001706-0750", "resolved"), (None, "no_such_article"), ("p102", "resolved"), (None, "no_such_case"),
+    ]  # fmt: skip

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.errors import RecordError
 from app.law.citation import Reference
+from app.law.provisions import Provision
 from app.law.documents import Document
 from app.law.text import model_text
 from app.retrieval.store import DocumentStore, PassageStore
@@ -145,13 +146,13 @@ def test_every_article_that_a_decision_cites_is_excluded_from_negatives(tmp_path
 @pytest.mark.parametrize(
     ("reference", "doc_id"),
     [
-        (Reference((), "민법", 750, 0), "001706-0750"),
-        (Reference((), "민법", 750, 0, former=True, revision="partial"), "001706-0750"),
-        (Reference((), "민법", 750, 0, former=True, revision="full"), None),
-        (Reference((), "민법", 750, 0, supplementary=True), None),
-        (Reference((), "민법", 751, 0), None),
-        (Reference((), "없는 법", 1, 0), None),
-        (Reference((), "주임법", 6, 3), "001248-0006-03"),
+        (Reference((), "민법", Provision(750)), "001706-0750"),
+        (Reference((), "민법", Provision(750), former=True, revision="partial"), "001706-0750"),
+        (Reference((), "민법", Provision(750), former=True, revision="full"), None),
+        (Reference((), "민법", Provision(750, supplementary=True)), None),
+        (Reference((), "민법", Provision(751)), None),
+        (Reference((), "없는 법", Provision(1)), None),
+        (Reference((), "주임법", Provision(6, 3)), "001248-0006-03"),
     ],
 )
 def test_references_mean_articles_of_today(tmp_path: Path, reference: Reference, doc_id: str | None) -> None:

@@ -61,11 +61,11 @@ def test_tuning_and_further_files_are_kept(root: Path, corpus: Path) -> None:
         ENCODER,
         RERANKER,
         tuning=tuning,
-        extend=lambda folder: _write(folder / "graph" / "edges", b"1"),
+        extend=lambda folder: _write(folder / "further" / "edges", b"1"),
     )
     index = Index.open(path, ENCODER, RERANKER, verify=True)
     assert index.manifest.tuning == tuning
-    assert index.manifest.files["graph/edges"].size == 1
+    assert index.manifest.files["further/edges"].size == 1
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -96,7 +96,7 @@ def test_a_full_disk_leaves_the_index_in_use_alone(root: Path, corpus: Path) -> 
     with pytest.raises(
         DiskFull, match=r"index fake needs about [\d.]+ MB, [\d.,]+ MB are free.*has not been touched"
     ) as caught:
-        publish(root, "fake", corpus, ENCODER, FullLater())
+        publish(root, "fake", corpus, ENCODER, FullLater("another"))
     assert caught.value.details["needed"] > 0
     assert current(root, "fake") == before
     assert left_behind(root) == []

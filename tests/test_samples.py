@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,16 @@ KEYS: dict[str, set[str]] = {
         "effective_date",
         "promulgated_date",
         "mst",
+        "sample",
+    },
+    "statute_versions.jsonl": {
+        "law_id",
+        "law",
+        "article",
+        "title",
+        "text",
+        "effective_from",
+        "effective_to",
         "sample",
     },
     "precedents.jsonl": {
@@ -118,6 +129,22 @@ def test_counts_and_topics() -> None:
 def test_digests_are_short() -> None:
     for row in rows("statutes.jsonl"):
         assert 80 <= len(row["text"]) <= 350, row["article"]
+
+
+def test_versions_are_of_sample_articles_and_show_every_status() -> None:
+    digests = {f"{row['law']} {row['article']}": row for row in rows("statutes.jsonl")}
+    histories: dict[str, list[dict[str, Any]]] = {}
+    for row in rows("statute_versions.jsonl"):
+        assert row["text"].startswith("삭제 <") or 80 <= len(row["text"]) <= 350
+        histories.setdefault(f"{row['law']} {row['article']}", []).append(row)
+    assert set(histories) - set(digests) == {"민법 제915조"}
+    for article, versions in histories.items():
+        assert {row["law_id"] for row in versions} == {digests.get(article, versions[0])["law_id"]}
+        for one, following in pairwise(versions):
+            assert one["effective_from"] < one["effective_to"] == following["effective_from"]
+        assert versions[-1]["effective_to"] is None
+        current = next(row for row in versions if not row["effective_to"] or row["effective_to"] > "2024-01-01")
+        assert article not in digests or current["text"] == digests[article]["text"]
 
 
 def test_article_qrels_refer_to_existing_rows() -> None:

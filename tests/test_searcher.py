@@ -26,7 +26,7 @@ from app.retrieval.types import (
     Tuning,
     Understood,
 )
-from tests.fakes import DOCUMENTS, TODAY, FakeReranker, build_index, precedent, statute
+from tests.fakes import DOCUMENTS, TODAY, FakeEncoder, FakeReranker, build_index, precedent, statute
 
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 QUERIES = ("손해를 배상할 책임", "명예훼손", "정당한 이유 없는 해고", "재산분할", "전혀 다른 말")
@@ -138,6 +138,7 @@ def test_a_citation_is_pinned_once_and_neighbours_follow(searcher: Searcher) -> 
     response = searcher.search(SearchRequest("민법 제750조 손해배상"))
     assert ids(response)[0] == "001706-0750"
     assert [result.match for result in response.results] == ["citation"] + ["ranked"] * 5
+    assert not response.understood.only_citations
     assert response.results[0].relevance == 1.0
     assert response.understood.citations[0].doc_id == "001706-0750"
     assert len(set(ids(response))) == 6
@@ -159,11 +160,46 @@ def test_pins_keep_their_order_and_the_filters(searcher: Searcher) -> None:
 
     pinned = other(searcher, router=router)
     assert ids(pinned.search(SearchRequest("가")))[:3] == ["p102", "001692-0307", "p101"]
+    assert ids(pinned.search(SearchRequest("가")))[3] == "001706-0750"
     only = pinned.search(SearchRequest("가", filters=Filters(kind=("statute",))))
-    assert [result.doc_id for result in only.results if result.match == "citation"] == ["001692-0307"]
+    assert [result.doc_id for result in only.results if result.match == "citation"] == ["001692-0307", "001706-0750"]
     assert ids(pinned.search(SearchRequest("가", k=2))) == ["p102", "001692-0307"]
     without = pinned.search(SearchRequest("가", exclude_docs=frozenset({"p102"})))
     assert "p102" not in ids(without)
+
+
+class Unused(FakeEncoder):
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        raise AssertionError(f"a model was asked for {texts}")
+
+
+def test_a_citation_alone_needs_no_model(searcher: Searcher) -> None:
+    without = other(searcher, encoder=Unused(), reranker=Exhausted())
+    response = without.search(SearchRequest("민법 제750조"))
+    assert ids(response)[0] == "001706-0750"
+    assert [result.match for result in response.results[1:]] == ["ranked"] * (len(response.results) - 1)
+    assert "001706-0839-02" in ids(response)
+    assert response.confident
+    assert response.degraded is None
+    assert response.took_ms.embed == response.took_ms.rerank == 0
+    with pytest.raises(AssertionError, match="a model was asked"):
+        without.search(SearchRequest("민법 제750조 손해배상"))
+
+
+def test_an_article_that_is_not_there_shows_the_nearest_that_are(searcher: Searcher) -> None:
+    response = searcher.search(SearchRequest("민법 제751조"))
+    (citation,) = response.understood.citations
+    assert citation.status == "no_such_article"
+    assert [near.doc_id for near in citation.nearest] == ["001706-0750", "001706-0839-02"]
+    assert ids(response) == ["001706-0750", "001706-0839-02"]
+    assert {result.match for result in response.results} == {"ranked"}
+    assert not response.confident
+
+
+def test_what_is_beside_a_citation_keeps_to_the_filters(searcher: Searcher) -> None:
+    none = searcher.search(SearchRequest("민법 제750조", filters=Filters(law=("형법",))))
+    assert ids(none) == []
+    assert ids(searcher.search(SearchRequest("민법 제750조", k=1))) == ["001706-0750"]
 
 
 def test_the_models_read_the_query_as_understood(searcher: Searcher) -> None:
@@ -197,13 +233,16 @@ def test_excluded_documents_never_come_back(searcher: Searcher) -> None:
     assert "p101" not in ids(response)
 
 
-def test_as_of_leaves_out_later_law_and_sets_the_status(searcher: Searcher) -> None:
+def test_as_of_leaves_out_later_decisions_and_sets_the_status(searcher: Searcher) -> None:
+    """Of a law without history no article is left out: its date is that of the law's newest version."""
     request = SearchRequest("사용자는 근로자에게 정당한 이유 없이 해고")
     status = {result.doc_id: result.metadata.get("status") for result in searcher.search(request).results}
     assert status["001872-0023"] == "not_yet"
     assert status["001706-0750"] == "in_force"
     assert status["p101"] is None
-    assert "001872-0023" not in ids(searcher.search(replace(request, as_of=date(2026, 12, 31))))
+    earlier = searcher.search(replace(request, as_of=date(2020, 6, 1))).results
+    assert {result.doc_id: result.metadata.get("status") for result in earlier}["001872-0023"] == "not_yet"
+    assert {result.doc_id for result in earlier if result.kind == "precedent"} == {"p101"}
     later = searcher.search(replace(request, as_of=date(2027, 1, 1))).results
     assert {result.doc_id: result.metadata.get("status") for result in later}["001872-0023"] == "in_force"
 

@@ -66,7 +66,7 @@ def test_it_serves_a_real_index_until_it_is_stopped(tmp_path: Path) -> None:
         try:
             with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 wait_for(lambda: service.poll() is not None or answers(client), 120)
-                body = client.post("/search", json={"query": "민법 제750조"}).json()
+                body = client.post("/search", json={"query": "민법 제750조의 손해배상"}).json()
         finally:
             service.terminate()
             service.wait(30)

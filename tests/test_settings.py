@@ -14,6 +14,7 @@ def test_defaults_serve_the_sample_index_to_this_machine_only() -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.max_body_bytes == 1024**2
     assert settings.log_queries is False
+    assert settings.admin_token.get_secret_value() == ""
 
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +31,13 @@ def test_port_alone_is_honoured_and_the_prefixed_one_wins(monkeypatch: pytest.Mo
     monkeypatch.setenv("BEOPGIL_PORT", "9002")
     assert Settings().port == 9002
     assert Settings(port=9003).port == 9003
+
+
+def test_the_token_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEOPGIL_ADMIN_TOKEN", "모래성")
+    settings = Settings()
+    assert settings.admin_token.get_secret_value() == "모래성"
+    assert "모래성" not in repr(settings) + str(settings.model_dump(mode="json"))
 
 
 def test_settings_are_frozen() -> None:

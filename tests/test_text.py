@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.law.text import MIDDOTS, display_text, match_key, model_text, nfc
+from app.law.text import BREAK, MIDDOTS, display_text, match_key, model_text, nfc, readable
 
 SYLLABLES = st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_size=1, max_size=12)
 
@@ -86,3 +87,59 @@ def test_folding_never_raises_and_gives_nfc(text: str) -> None:
         assert "\n\n" not in folded
     assert unicodedata.is_normalized("NFC", nfc(text))
     assert not any(char.isspace() for char in match_key(text))
+
+
+@given(st.text(alphabet=" \t\u00a0\u3000\n\r\x0b\x85\u2003\u2028가나<br>(漢)", max_size=30))
+def test_blanks_and_lines_are_folded_as_these_patterns_say(text: str) -> None:
+    blanks = re.sub(r"[ \t\u00a0\u3000]+", " ", re.sub(r"<(?:br|/?img|/?p|/?b)\b[^>]*>", "\n", nfc(text)))
+    assert display_text(text) == re.sub(r"\s*\n\s*", "\n", blanks).strip()
+
+
+# what the citation readers read
+
+
+def test_readable_text_is_even() -> None:
+    assert readable("「민법」 제７５０조〔가〕·나").text == " 민법  제750조[가]ㆍ나"
+    assert readable("가–나～다").text == "가-나~다"
+    assert readable("가\n나").text == "가\n나"
+
+
+def test_a_blank_line_is_a_break() -> None:
+    for blank in ("\n\n", "\n \n", "\r\n\r\n", "\n\n\n"):
+        text = readable(f"가{blank}나").text
+        assert BREAK in text
+        assert "\n" not in text
+
+
+def test_quotations_are_known() -> None:
+    plain = readable("앞 「민법」 제1조, 『개인정보 보호법』제2조")
+    assert [plain.text[slice(*quote)] for quote in plain.quotes] == ["민법", "개인정보 보호법"]
+    assert plain.quoted(plain.text.index("제1조")) == plain.quotes[0]
+    assert plain.quoted(plain.text.index("제2조")) == plain.quotes[1]
+    assert plain.quoted(1) is None
+    assert plain.quoted(len(plain.text)) is None
+
+
+@given(
+    st.text(max_size=80)
+    | st.lists(
+        st.sampled_from(["민", "\u1106\u1175\u11ab", "\u200b", "<br/>", "<", "\u0301", "\uff11", "\u11a8", "가", " "]),
+        max_size=30,
+    ).map("".join)
+)
+def test_every_character_knows_where_it_stood(text: str) -> None:
+    plain = readable(text)
+    ends = [plain.span(at, at + 1) for at in range(len(plain.text))]
+    assert all(0 <= start < end <= len(text) for start, end in ends)
+    assert ends == sorted(ends)
+    if text.isalnum() and nfc(text) == text and text.isascii():
+        assert plain.text == text
+    assert plain.span(0, 0) == (0, 0)
+
+
+def test_spans_lead_back_over_what_nobody_sees() -> None:
+    text = unicodedata.normalize("NFD", "요건 ") + "민\u200b법<br/>제1조"
+    plain = readable(text)
+    assert plain.text == "요건 민법\n제1조"
+    start, end = plain.span(3, 5)
+    assert text[start:end] == "민\u200b법"

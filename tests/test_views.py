@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.law.citation import Status
+from app.law.resolve import Flag
+from app.web.asked import Asked, read_day
 from app.web.snippets import WIDTH, Segment, segments, snippet
-from app.web.views import CITATIONS, STATUSES, Asked, korean_date, percent
+from app.web.wording import CITATIONS, FLAGS, STATUSES, TONES, korean_date, percent, period
 
 
 class TestViews:
@@ -24,10 +28,28 @@ class TestViews:
         assert Asked("가 나").address == "/?q=%EA%B0%80+%EB%82%98"
         assert Asked("가", "statute", 20).document("p1") == "/d/p1?q=%EA%B0%80&kind=statute&k=20"
         assert Asked().document("p1") == "/d/p1"
+        on = Asked().on("2015-01-01")
+        assert on.document("p1", "cited-by", citing=2) == "/d/p1?as_of=2015-01-01&citing=2#cited-by"
+
+    @pytest.mark.parametrize(
+        "text", ["", "2015", "2015-1-1", "2015-02-29", "２０１５-01-01", "2015-01-01 ", "0000-01-01"]
+    )
+    def test_what_is_no_day_of_the_calendar_is_not_read(self, text: str) -> None:
+        assert read_day(text) is None
+
+    @given(st.dates())
+    def test_every_day_is_read(self, day: date) -> None:
+        assert read_day(day.isoformat()) == day == Asked(as_of=day.isoformat()).day
 
     def test_every_status_has_a_label(self) -> None:
         assert set(CITATIONS) == set(get_args(Status))
         assert set(STATUSES) == {"in_force", "not_yet", "former", "deleted"}
+        assert set(TONES) == set(CITATIONS)
+        assert set(FLAGS) == set(get_args(Flag))
+
+    def test_a_period_ends_on_its_last_day(self) -> None:
+        assert period("2013-07-01", "2020-01-01") == "2013. 7. 1. ~ 2019. 12. 31."
+        assert period("2013-07-01", "") == "2013. 7. 1. ~"
 
 
 @st.composite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,12 +17,16 @@ from hypothesis import strategies as st
 
 from app.errors import IndexMissing
 from app.retrieval.searcher import Searcher
-from app.web import pages
 from app.web.reference import operations
+from app.web.rendering import EXAMPLES, templates
 from tests.conftest import serving, wait_for
-from tests.fakes import DOCUMENTS, TODAY, build_index, statute
+from tests.fakes import DOCUMENTS, TODAY, build_index, precedent, statute
+from tests.test_versions import HISTORY, LATER
 
-PATHS = ("/", "/?q=해고", "/?q=민법 제750조&kind=statute&k=20", "/d/p101?q=손해", "/docs", "/d/none")
+PATHS = (
+    *("/", "/?q=해고", "/?q=민법 제750조&kind=statute&k=20", "/?q=해고&as_of=2015-01-01", "/?q=해고&as_of=2015"),
+    *("/d/p101?q=손해", "/d/001706-0750?as_of=2022-01-01", "/docs", "/cite", "/d/none", "/d/p101?as_of=x"),
+)
 
 
 class Page(HTMLParser):
@@ -104,7 +109,7 @@ class TestSearchPage:
     def test_without_a_query_it_is_a_box_with_examples(self, client: TestClient) -> None:
         page = get(client, "/")
         assert len(page.all("input", name="q")) == 1
-        assert len([own for own in page.all("a") if str(own["href"]).startswith("/?q=")]) == len(pages.EXAMPLES)
+        assert len([own for own in page.all("a") if str(own["href"]).startswith("/?q=")]) == len(EXAMPLES)
         assert "수록 문서 6건 · 자료 기준일 2021. 3. 2." in page.text
 
     def test_a_result_shows_what_a_lawyer_looks_for(self, client: TestClient) -> None:
@@ -142,7 +147,7 @@ class TestSearchPage:
     def test_a_citation_is_confirmed_or_said_not_to_exist(self, client: TestClient) -> None:
         page = get(client, "/?q=민법 제750조와 민법 제9999조")
         text = " ".join(page.text.split())
-        assert "확인된 인용 민법 제750조" in text
+        assert "확인됨 민법 제750조" in text
         assert "없는 조문 민법 제9999조" in text
         assert "인용 일치" in text
 
@@ -183,7 +188,8 @@ class TestSearchPage:
             return searcher
 
         with serving(load, ready=False) as client:
-            assert "준비 중입니다" in get(client, "/?q=해고", status=503).text
+            for path in ("/?q=해고", "/d/p101"):
+                assert "준비 중입니다" in get(client, path, status=503).text
             assert client.get("/docs").status_code == 200
             loaded.set()
 
@@ -220,6 +226,105 @@ class TestHostileCorpus:
         assert "<img" not in text
         assert "<script>alert" not in text
         assert 'href="javascript' not in text
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """Over articles with a history, an alias, and decisions that cite."""
+    more = (
+        statute("001638", "특정범죄 가중처벌 등에 관한 법률", "제5조", "가중", "가중하여 처벌한다."),
+        precedent(103, "등대", "등대지기의 과실", case_no="2014다3", date="2015-01-01", cited_statutes="민법 제750조"),
+    )
+    folder = tmp_path_factory.mktemp("timed")
+    searcher = build_index(folder, [*DOCUMENTS, *LATER, *more], versions=HISTORY)
+    with serving(lambda _: searcher) as client:
+        yield client
+
+
+class TestDay:
+    def test_results_show_the_law_of_the_day(self, timed: TestClient) -> None:
+        page = get(timed, "/?q=손해를 배상할 책임&as_of=2010-01-01")
+        text = " ".join(page.text.split())
+        assert "민법 제750조 (옛 제목)" in text
+        assert re.search(r"연혁\s*법률 · 1960. 1. 1. ~ 2013. 6. 30. 시행", text)
+        assert page.all("input", name="as_of", type="date", form="search")[0]["value"] == "2010-01-01"
+        opened = [str(own["href"]) for own in page.all("a", class_="open")]
+        assert all("as_of=2010-01-01" in address for address in opened)
+        kinds = [own["href"] for own in page.all("a") if "kind=statute" in str(own["href"])]
+        assert all("as_of=2010-01-01" in str(address) for address in kinds)
+
+    def test_the_control_is_folded_until_it_is_used(self, timed: TestClient) -> None:
+        for path in ("/", "/?q=해고"):
+            (control,) = get(timed, path).all("details", class_="day")
+            assert "open" not in control
+        assert "open" in get(timed, "/?q=해고&as_of=2020-01-01").all("details", class_="day")[0]
+
+    @pytest.mark.parametrize("day", ["2015-02-30", "20150101", "어제", '"><script>', "９９９９-01-01"])
+    @pytest.mark.parametrize("q", ["", "해고"])
+    def test_a_day_that_is_none_is_told_so(self, timed: TestClient, day: str, q: str) -> None:
+        response = timed.get("/", params={"q": q, "as_of": day})
+        assert response.status_code == 422
+        page = Page(response.text)
+        assert "쓸 수 없는 날짜입니다" in page.text
+        assert not page.all("a", class_="open")
+        assert not any("as_of=" in str(own["href"]) for own in page.all("a"))
+        assert "<script>" not in response.text.replace('<script src="/static/page.js" defer></script>', "")
+
+    def test_an_empty_day_is_today(self, timed: TestClient) -> None:
+        assert get(timed, "/?q=해고&as_of=").all("a", class_="open")
+
+    def test_what_is_not_known_of_the_day_is_said(self, timed: TestClient) -> None:
+        text = " ".join(get(timed, "/?q=갱신을 요구&kind=statute&as_of=2015-01-01").text.split())
+        assert re.search(r"\d건은 기준일의 연혁이 수록되지 않은 법령의 조문이라", text)
+        assert "기준일 연혁 미수록" in text
+        assert "기준일의 연혁" not in get(timed, "/?q=갱신을 요구").text
+
+    def test_a_change_to_come_is_announced_and_led_to(self, timed: TestClient) -> None:
+        page = get(timed, "/?q=근로기준법 제23조")
+        assert "2027. 1. 1. 시행되는 개정이 있습니다" in page.text
+        assert any("as_of=2027-01-01" in str(own["href"]) for own in page.all("a"))
+
+
+class TestCitedInTheQuery:
+    def test_an_article_that_is_not_there_leads_to_the_nearest(self, timed: TestClient) -> None:
+        page = get(timed, "/?q=민법 제9999조")
+        text = " ".join(page.text.split())
+        assert "없는 조문 민법 제9999조 가까운 조문: 민법 제839조의2, 민법 제750조" in text
+        assert "함께 볼 조문과 판례" in text
+        assert "관련도" not in text, "no model was asked"
+        assert "딱 맞는 문서를" not in text, "the citation has been answered"
+        assert page.all("h3", id="hit-1")
+
+    def test_what_stands_beside_a_citation_comes_under_a_heading(self, timed: TestClient) -> None:
+        text = get(timed, "/?q=민법 제750조").text
+        assert text.index("인용 일치") < text.index("함께 볼 조문과 판례") < text.index("민법 제839조의2")
+        assert "관련도" not in text
+        assert "함께 볼" not in get(timed, "/?q=민법 제750조 손해").text
+
+    def test_short_names_are_spelt_out_with_and_without_an_article(self, timed: TestClient) -> None:
+        for q in ("특가법 가중처벌", "특가법 제5조"):
+            text = " ".join(get(timed, f"/?q={q}").text.split())
+            assert "특가법 → 특정범죄 가중처벌 등에 관한 법률" in text
+
+    def test_a_deleted_article_is_said_to_be(self, timed: TestClient) -> None:
+        text = " ".join(get(timed, "/?q=민법 제915조").text.split())
+        assert "삭제된 조문 민법 제915조" in text
+        assert re.search(r"법령\s*삭제", text)
+
+    def test_doubts_are_remarked(self, timed: TestClient) -> None:
+        page = get(timed, "/?q=민법 제750조 제5항과 대법원 2001. 1. 1. 선고 2019다101 판결")
+        text = " ".join(page.text.split())
+        assert "그 조문에 없는 항입니다" in text
+        assert "선고일이 다릅니다" in text
+        assert "사건번호가 같은 판례: 대법원 2020. 5. 14. 선고 2019다101 판결" in text
+
+    def test_how_many_decisions_cite_a_result_leads_to_their_list(self, timed: TestClient) -> None:
+        page = get(timed, "/?q=민법 제750조")
+        assert "인용한 판례 1건" in page.text
+        (address,) = (str(own["href"]) for own in page.all("a") if str(own["href"]).endswith("#cited-by"))
+        listed = get(timed, address.partition("#")[0])
+        assert listed.all("section", id="cited-by")
+        assert "2014다3" in listed.text
 
 
 class TestDocumentPage:
@@ -268,6 +373,6 @@ def test_the_reference_lists_every_route_and_limit(client: TestClient) -> None:
 
 
 def test_what_is_escaped_reads_as_it_was() -> None:
-    text = pages.templates().from_string("{{ text }}").render(text="「<법>」 & '인용'")
+    text = templates().from_string("{{ text }}").render(text="「<법>」 & '인용'")
     assert "<" not in text
     assert unescape(text) == "「<법>」 & '인용'"

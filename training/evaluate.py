@@ -30,6 +30,7 @@ from rich.table import Table
 
 from app.errors import BeopgilError
 from app.law.documents import Kind
+from app.law.query import Understood
 from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
 from app.retrieval.store import DocumentStore
@@ -40,6 +41,7 @@ from training.pairs import read_json
 from training.recipe import Evaluate, Recipe, RecipeError
 
 MEASURES = (nDCG @ 10, RR @ 10, R @ 10, R @ 100)
+TRACKS = ("articles", "precedents")
 SYSTEMS = ("bm25", "dense", "hybrid", "reranked")
 RESAMPLES = 1000
 
@@ -82,10 +84,12 @@ def run(recipe: Recipe) -> None:
     measure(searcher, Plan(recipe.dev, recipe.folder("evaluate"), recipe.evaluate, trained))
 
 
-def measure(searcher: Searcher, plan: Plan, systems: Sequence[str] = SYSTEMS) -> list[dict[str, Any]]:
+def measure(
+    searcher: Searcher, plan: Plan, systems: Sequence[str] = SYSTEMS, chosen: Sequence[str] = TRACKS
+) -> list[dict[str, Any]]:
     """Rank every query with every system; write the runs and the tables; returns the rows of measures.json."""
     rows: list[dict[str, Any]] = []
-    for part in tracks(plan):
+    for part in (part for part in tracks(plan) if part.name in chosen):
         for system in systems:
             start = time.monotonic()
             found = ranked(searcher, part, system, plan.settings)
@@ -242,12 +246,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--depth", type=int, default=defaults.depth)
     parser.add_argument("--max-queries", type=int, default=defaults.max_queries, help="0 for all")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    parser.add_argument("--tracks", nargs="+", choices=TRACKS, default=TRACKS)
+    parser.add_argument("--no-router", action="store_true", help="leave the citations of queries unread: the ablation")
+    parser.add_argument("--link-weight", type=float, help="in place of the index's own (Tuning.link_weight)")
     options = parser.parse_args(arguments)
     try:
         searcher = open_searcher(options.root, options.index, options.encoder, options.reranker)
+        if options.no_router:
+            searcher.router = Understood
+        if options.link_weight is not None:
+            searcher.tuning = replace(searcher.tuning, link_weight=options.link_weight)
         trained = trained_citations(options.train_pairs, searcher.index.documents)
         settings = Evaluate(depth=options.depth, max_queries=options.max_queries)
-        measure(searcher, Plan(options.dev, options.out, settings, trained), options.systems)
+        measure(searcher, Plan(options.dev, options.out, settings, trained), options.systems, options.tracks)
     except BeopgilError as error:
         print(f"{error.code}: {error.message}", file=sys.stderr)
         return 1

@@ -8,6 +8,7 @@ Also by itself, for models that are there already:
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import sys
 import time
@@ -18,14 +19,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from app.errors import BeopgilError
 from app.retrieval.encoder import Encoder
-from app.retrieval.publish import Stage, publish
+from app.retrieval.publish import publish
 from app.retrieval.reranker import Reranker
+from app.retrieval.reuse import Stage
 from app.retrieval.types import PairScorer, TextEncoder, Tuning
 from training import corpus
 from training.recipe import Corpus, Recipe
 
 ENCODER, RERANKER = "models/beopgil-mini-bi", "models/beopgil-mini-cross"
 """The models that ship."""
+NICE = 0
+"""A build takes its share of the processor: given way to searches without a pause, it would not end."""
 LABELS: dict[Stage, str] = {"encode": "encoding passages", "tokenize": "tokenising passages"}
 
 
@@ -52,13 +56,16 @@ def build(root: Path, name: str, folder: Path, encoder: TextEncoder, reranker: P
             bars.update(tasks[stage], completed=done)
 
         tuning = Tuning(blend=reranker.blend if reranker else 0.0)
-        path = publish(root, name, folder, encoder, reranker, tuning=tuning, progress=progress)
+
+        def say(sentence: str) -> None:
+            bars.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+        path = publish(root, name, folder, encoder, reranker, tuning=tuning, progress=progress, say=say)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    seconds = time.monotonic() - start
-    print(
-        f"{path}: {size / 1e6:,.1f} MB, built in {seconds:.1f} s with at most {peak / 1e9:.2f} GB of memory", flush=True
-    )
+    used, seconds = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - start
+    cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+    print(f"{path}: {size / 1e6:,.1f} MB, built in {seconds:.1f} s")
+    print(f"the command took {cpu:.1f} s of processor time and at most {peak / 1e9:.2f} GB of memory", flush=True)
     return path
 
 
@@ -74,8 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reranker", default=RERANKER, help='cross-encoder: a folder or a hub name; "" for none')
     parser.add_argument("--root", type=Path, default=Path("indexes"))
     parser.add_argument("--work", type=Path, default=Path("work"), help="where the corpus of the index is kept")
+    parser.add_argument("--nice", type=int, default=NICE, help="how far to give way to other programs: 0 to 19")
     parser.add_argument("--passage-chars", type=int, default=Corpus().passage_chars)
     options = parser.parse_args(arguments)
+    if options.nice:
+        os.nice(options.nice)
     try:
         _build_from_records(options)
     except BeopgilError as error:
@@ -85,10 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build_from_records(options: argparse.Namespace) -> Path:
+    start = time.monotonic()
     encoder = Encoder.load(options.encoder)
     reranker = Reranker.load(options.reranker) if options.reranker else None
     folder = options.work / f"index-{options.name}"
+    loaded = time.monotonic()
     corpus.build(options.source, folder, options.passage_chars)
+    print(f"seconds: models {loaded - start:.1f}, corpus {time.monotonic() - loaded:.1f}", flush=True)
     return build(options.root, options.name, folder, encoder, reranker)
 
 

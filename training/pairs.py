@@ -23,7 +23,8 @@ import orjson
 from rich.progress import track
 
 from app.errors import BeopgilError, RecordError
-from app.law.citation import Reference, find_case_numbers, read_references
+from app.law.cases import find_case_numbers
+from app.law.citation import Reference, read_references
 from app.law.documents import Document, split_issues, statute_doc_id
 from app.law.names import LawNames
 from app.law.text import match_key, model_text
@@ -83,9 +84,10 @@ class CorpusView:
     def article(self, reference: Reference) -> int | None:
         """Row of the article that a reference means today; None where number mapping would be wrong."""
         law = self.names.find(reference.law)
-        if law is None or reference.supplementary or reference.revision == "full":
+        if law is None or not reference.numbered or reference.revision == "full":
             return None
-        return self.documents.row(statute_doc_id(law.law_id, reference.jo, reference.ga))
+        row = self.documents.row(statute_doc_id(law.law_id, reference.jo, reference.ga))
+        return None if row is None or self.documents.column("deleted")[row] else row
 
     def passage_of(self, row: int, paragraph: int) -> int:
         """The passage of an article that holds a 항, or its first."""
@@ -136,7 +138,7 @@ def issue_articles(corpus: CorpusView, recipe: Recipe, forbidden: frozenset[str]
         cited = [(reference, corpus.article(reference)) for reference in references]
         exclude = sorted({corpus.documents.column("doc_id")[row] for _, row in cited if row is not None})
         for number, text in issues_of(document, forbidden).items():
-            rows = {row: ref.paragraph for ref, row in cited if row is not None and _applies(ref, number)}
+            rows = {row: ref.hang for ref, row in cited if row is not None and _applies(ref, number)}
             kept = [row for row in list(rows)[: recipe.pairs.max_positives] if cap.keeps(row)]
             if kept:
                 positives = [corpus.passages.passage_id(corpus.passage_of(row, rows[row])) for row in kept]
@@ -215,7 +217,7 @@ def _bigrams(text: str) -> set[str]:
 def _article_pairs(corpus: CorpusView, rng: np.random.Generator) -> Iterator[Row]:
     """title → article, half of the time with the title taken out, and a sentence → its article without the sentence."""
     documents, passages = corpus.documents, corpus.passages
-    rows = np.flatnonzero(documents.column("kind") == "statute")
+    rows = np.flatnonzero((documents.column("kind") == "statute") & ~documents.column("deleted").astype(bool))
     for row in track(rows, description="titles and sentences of articles"):
         doc_id, title = str(documents.column("doc_id")[row]), str(documents.column("title")[row])
         law, indices = str(documents.column("law")[row]), corpus.passages_of(int(row))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from app.retrieval.types import IndexName, SearchResponse, Took
+from app.law.diff import Change
+from app.retrieval.types import FoundCitation, IndexName, SearchResponse, Took
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,52 @@ class DocumentAnswer:
     cited_precedents: str
     metadata: dict[str, Any]
     index: IndexName
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionValue:
+    """A text and the days it was in force: from `effective_from` until the day before `effective_to`, "" if open."""
+
+    effective_from: str
+    effective_to: str
+    status: str
+    """Today: in_force, not_yet, former or deleted; "" for a decision."""
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The texts of two days, None where it was no law on that day, and what changed from one to the other."""
+
+    old: VersionValue | None
+    new: VersionValue | None
+    diff: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsAnswer:
+    doc_id: str
+    citation: str
+    history: Literal["known", "unknown", "none"]
+    """unknown: the one text given is the newest; none: a decision, which has no versions."""
+    versions: tuple[VersionValue, ...]
+    """Oldest first."""
+    comparison: Comparison | None
+    """Only where two days are given and the history is known."""
+    notes: tuple[str, ...]
+    index: IndexName
+
+
+@dataclass(frozen=True, slots=True)
+class CitationsAnswer:
+    citations: tuple[FoundCitation, ...]
+    """In the order of the text."""
+    counts: dict[str, int]
+    """Citations by status."""
+    took_ms: float
+    index: IndexName
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +108,15 @@ class Health:
 class Readiness:
     status: str
     index: IndexName
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    reloaded: bool
+    """False where the newest version was being served already."""
+    index: IndexName
+    previous: str
+    """The version that was served before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from app.errors import BeopgilError
 
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 INTERNAL = "the server failed on this request; its log holds the cause"
-RETRY_SECONDS = "5"
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
+"""What an error of this status carries besides its body."""
 
 
 def install(app: FastAPI) -> None:
@@ -38,8 +39,9 @@ def error_response(
 
 def _known(request: Request, error: Exception) -> Response:
     known = cast(BeopgilError, error)
-    headers = {"Retry-After": RETRY_SECONDS} if known.status == 503 else None
-    return error_response(request.scope, known.status, known.code, known.message, known.details, headers)
+    return error_response(
+        request.scope, known.status, known.code, known.message, known.details, HEADERS.get(known.status)
+    )
 
 
 def _invalid(request: Request, error: Exception) -> Response:

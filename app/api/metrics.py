@@ -25,6 +25,10 @@ class Metrics:
         )
         self.ready = Gauge("beopgil_ready", "1 when models and index are loaded and warmed", registry=self.registry)
 
+        self.reloads = Counter(
+            "beopgil_reloads", "Reloads of the index, by what came of them", ("outcome",), registry=self.registry
+        )
+
     def request(self, route: str, status: int, seconds: float) -> None:
         self._requests.labels(route, str(status)).inc()
         self._latency.labels(route, str(status)).observe(seconds)

@@ -1,20 +1,27 @@
-"""GET /healthz, /readyz, /info and /metrics."""
+"""GET /healthz, /readyz, /info and /metrics; POST /admin/reload."""
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Depends, Query, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.api.answers import Health, InfoAnswer, ModelAnswer, Readiness
+from app.api.answers import ErrorAnswer, Health, InfoAnswer, ModelAnswer, Readiness, Reloaded
 from app.api.responses import Json
 from app.api.routing import ERRORS, json_router
-from app.api.schemas import MAX_BATCH, MAX_DEPTH, MAX_DOCUMENTS, MAX_K, QUERY_CHARS
+from app.api.schemas import MAX_BATCH, MAX_DEPTH, MAX_DOCUMENTS, MAX_K, QUERY_CHARS, NoParameters
 from app.api.service import Serving
+from app.errors import Forbidden, Unauthorized
 from app.retrieval.types import PairScorer, TextEncoder
 
 router = json_router("operation")
+REFUSED: dict[int | str, dict[str, Any]] = {
+    401: {"model": ErrorAnswer, "description": "The administrator's token is missing"},
+    403: {"model": ErrorAnswer, "description": "Another token than the administrator's"},
+}
 
 
 @router.get("/healthz", response_model=Health)
@@ -51,6 +58,30 @@ async def info(service: Serving) -> Response:
 async def metrics(service: Serving) -> Response:
     """Counts and latencies for Prometheus."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _administrator(request: Request, service: Serving) -> None:
+    """Raises Unauthorized or Forbidden where the settings have a token and the request has not."""
+    expected = service.settings.admin_token.get_secret_value()
+    if not expected:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        raise Unauthorized("this needs the administrator's token: send Authorization: Bearer and BEOPGIL_ADMIN_TOKEN")
+    # Headers arrive as Latin-1.
+    if not compare_digest(given.strip().encode("latin-1"), expected.encode()):
+        raise Forbidden("the token is not the administrator's: send the one in BEOPGIL_ADMIN_TOKEN of the service")
+
+
+@router.post(
+    "/admin/reload",
+    response_model=Reloaded,
+    responses={422: ERRORS[422], 503: ERRORS[503], **REFUSED},
+    dependencies=[Depends(_administrator)],
+)
+async def reload(_none: Annotated[NoParameters, Query()], service: Serving) -> Response:
+    """Serve the newest published version of the index; searches go on meanwhile."""
+    return Json(await service.reload())
 
 
 def _encoder(model: TextEncoder) -> ModelAnswer:

@@ -79,10 +79,11 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known(cls, value: Any) -> Any:
-        unknown = [name for name in value if name not in cls.model_fields] if isinstance(value, dict) else []
+        fields = [field.alias or name for name, field in cls.model_fields.items()]
+        unknown = [name for name in value if name not in fields] if isinstance(value, dict) else []
         if unknown:
-            near = difflib.get_close_matches(str(unknown[0]), cls.model_fields, 1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(cls.model_fields) or 'none'}"
+            near = difflib.get_close_matches(str(unknown[0]), fields, 1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(fields) or 'none'}"
             raise refuse(f"has an unknown field {shown(unknown[0])}: {remedy}")
         return value
 
@@ -116,7 +117,7 @@ class SearchBody(Body):
     mode: Mode = "hybrid"
     rerank: StrictBool = True
     filters: FiltersBody = FiltersBody()
-    as_of: Day | None = Field(default=None, description="Leave out what was not law, or not decided, by this day")
+    as_of: Day | None = Field(default=None, description="Statutes as they stood on this day, decisions up to it")
     min_relevance: StrictFloat | None = Field(default=None, ge=0, le=1)
     explain: StrictBool = Field(default=False, description="Tell rank and score in every stage")
 
@@ -152,6 +153,26 @@ class RerankBody(Body):
     documents: Annotated[tuple[TextBody, ...], Field(min_length=1, max_length=MAX_DOCUMENTS)]
     top_n: StrictInt | None = Field(default=None, ge=1)
     return_documents: StrictBool = False
+
+
+class AsOf(Body):
+    as_of: Day | None = Field(default=None, description="The text of this day, by default of today")
+
+
+class Between(Body):
+    """Two days to compare, or none."""
+
+    start: Day | None = Field(default=None, alias="from", description="Compare the text of this day …")
+    end: Day | None = Field(default=None, alias="to", description="… with the text of this one")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if (self.start is None) != (self.end is None):
+            given, missing = ("from", "to") if self.start else ("to", "from")
+            raise refuse(f"has {given} without {missing}: give both days to compare, or neither")
+        if self.start and self.end and self.start > self.end:
+            raise refuse(f"has from {self.start} after to {self.end}: swap them")
+        return self
 
 
 class NoParameters(Body):

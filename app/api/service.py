@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 import traceback
@@ -14,29 +15,34 @@ import anyio
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
+from app.api.answers import Reloaded
 from app.api.metrics import Metrics
 from app.errors import BeopgilError, NotReady
+from app.retrieval.index import current
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import SearchRequest, SearchResponse, Took
 from app.settings import Settings
 
 Value = TypeVar("Value")
 Load = Callable[[Settings], Searcher]
+Reload = Callable[[Settings, Searcher], Searcher]
+"""Opens the newest version of the index with the models of the searcher that serves, where they fit."""
 
 
 class Service:
     """`failure` is what ended the loading; `on_failure` is called then."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self.settings, self.metrics = settings, metrics
+    def __init__(self, settings: Settings, metrics: Metrics, reload: Reload) -> None:
+        self.settings, self.metrics, self._open_newest = settings, metrics, reload
         self.limiter = anyio.CapacityLimiter(settings.concurrency)
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._searcher: Searcher | None = None
+        self._reloading: Task[Reloaded] | None = None
 
     async def open(self, load: Load) -> None:
         """Load and warm in a thread; the server answers /healthz meanwhile."""
-        self._searcher = await run_sync(_warmed, load, self.settings, abandon_on_cancel=True)
+        self._searcher = await run_sync(_warmed, lambda: load(self.settings), abandon_on_cancel=True)
         self.metrics.ready.set(1)
 
     def opened(self, loading: Task[None]) -> None:
@@ -50,6 +56,39 @@ class Service:
             traceback.print_exception(error)
         self.failure = error
         self.on_failure()
+
+    async def reload(self) -> Reloaded:
+        """Swap to the newest published version once it is open and warm; what runs meanwhile ends on the old one.
+
+        Who asks while a reload runs gets its outcome. Raises what opening the new version raises; the old one stays.
+        """
+        if self._reloading is None:
+            self._reloading = asyncio.create_task(self._reload())
+            self._reloading.add_done_callback(self._reload_ended)
+        return await asyncio.shield(self._reloading)
+
+    async def _reload(self) -> Reloaded:
+        serving = self.searcher
+        old = serving.index.name
+        if current(self.settings.index_root, self.settings.index).name == old.version:
+            return Reloaded(False, old, old.version)
+        fresh = await run_sync(_warmed, lambda: self._open_newest(self.settings, serving), abandon_on_cancel=True)
+        self._searcher = fresh
+        return Reloaded(True, fresh.index.name, old.version)
+
+    def _reload_ended(self, reloading: Task[Reloaded]) -> None:
+        self._reloading = None
+        if reloading.cancelled():
+            return
+        failed = reloading.exception() is not None
+        outcome = "failed" if failed else "swapped" if reloading.result().reloaded else "unchanged"
+        self.metrics.reloads.labels(outcome).inc()
+
+    async def close(self) -> None:
+        """Let go of a reload that runs."""
+        if self._reloading is not None:
+            self._reloading.cancel()
+            await asyncio.wait([self._reloading])
 
     @property
     def ready(self) -> bool:
@@ -89,8 +128,8 @@ class Service:
         return took
 
 
-def _warmed(load: Load, settings: Settings) -> Searcher:
-    searcher = load(settings)
+def _warmed(load: Callable[[], Searcher]) -> Searcher:
+    searcher = load()
     searcher.warm()
     return searcher
 

@@ -12,6 +12,7 @@ BODY = "body"
 REMEDIES = {
     "string_type": "give a string",
     "int_type": "give a whole number",
+    "int_parsing": "give a whole number",
     "float_type": "give a number",
     "bool_type": "give true or false",
     "tuple_type": "give a list",
@@ -34,7 +35,8 @@ COUNTS = {
 def detail(error: Mapping[str, Any]) -> dict[str, str]:
     """{"field", "message"} of one pydantic error of a request."""
     field = field_name(error["loc"])
-    subject = "the body" if field == BODY else field
+    whole = "the query string" if error["loc"][0] == "query" else "the body"
+    subject = whole if field == BODY else field
     return {"field": field, "message": f"{subject} {_predicate(error)}"}
 
 

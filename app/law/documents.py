@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Literal
 
+from app.law.provisions import LETTERS
 from app.law.text import display_text, model_text
 
 Kind = Literal["statute", "precedent"]
@@ -25,8 +26,8 @@ _ORDER = re.compile(
 _ARTICLE = re.compile(r"제\s*(\d+)\s*조(?:\s*의\s*(\d+))?")
 _PARAGRAPH = re.compile(r"(?=[①-⑳㉑-㉟㊱-㊿])")
 ISSUE_TAG = re.compile(r"[\[〔［]\s*(\d+(?:\s*[,\-~]\s*\d+)*)\s*[\]〕］]")
-_LETTERS = "가나다라마바사아자차카타파하"
-_LETTER_TAG = re.compile(rf"(?:^|(?<=[\n/,]))\s*((?:[{_LETTERS}]\s*[.,]\s*)*[{_LETTERS}]\s*\.)(?=\s*\S)")
+_LETTERED = re.compile(rf"\s*[{LETTERS}]\s*[.,]")
+_LETTER_TAG = re.compile(rf"(?:^|(?<=[\n/,]))\s*((?:[{LETTERS}]\s*[.,]\s*)*[{LETTERS}]\s*\.)(?=\s*\S)")
 _SENTENCE = re.compile(r"(?<=[.。\n])\s*")
 
 
@@ -57,6 +58,8 @@ class Document:
     cited_precedents: str = ""
     sample: bool = False
     """Written for the sample corpus: not legal text."""
+    deleted: bool = False
+    """An article of which only its deletion is left: it has no passages, so it is found by its citation alone."""
 
 
 DOCUMENT_FIELDS = tuple(field.name for field in fields(Document))
@@ -101,30 +104,30 @@ def precedent_citation(court: str, decided: str, case_no: str, form: str = "") -
     return f"{court} {day.year}. {day.month}. {day.day}.{verb} {numbers} {form}"
 
 
-def number_tags(text: str) -> str:
-    """`가. … 나.다. …`, as decisions before 1996 tag their issues, as `[1] … [2][3] …`."""
-    if not text.lstrip().startswith("가"):
-        return text
-    return _LETTER_TAG.sub(
-        lambda match: " ".join(f"[{_LETTERS.index(letter) + 1}]" for letter in match[1] if letter in _LETTERS), text
-    )
+def issue_tags(text: str) -> list[tuple[list[int], int, int]]:
+    """(issue numbers, start, end) of every tag, in order: `[1]`, `[2, 3]`, and 가. 나. where the text begins so, as in
+    decisions before 1996."""
+    tags = [(issue_numbers(match[1]), *match.span()) for match in ISSUE_TAG.finditer(text)]
+    if _LETTERED.match(text):
+        for match in _LETTER_TAG.finditer(text):
+            numbers = [LETTERS.index(letter) + 1 for letter in match[1] if letter in LETTERS]
+            tags.append((numbers, *match.span()))
+    return sorted(tags, key=lambda tag: tag[1])
 
 
 def split_issues(text: str) -> dict[int, str]:
     """`[1] … [2] …` → {1: …, 2: …}; text without tags is issue 0; `[1, 2]` and `[1][2]` give the text to each."""
-    text = number_tags(display_text(text))
+    text = display_text(text)
+    tags = issue_tags(text)
     parts: dict[int, str] = {}
     waiting: list[int] = []
-    matches = list(ISSUE_TAG.finditer(text))
-    if not matches or text[: matches[0].start()].strip():
-        head = text[: matches[0].start()] if matches else text
-        if head := head.strip(" \n/,"):
-            parts[0] = head
-    ends = [*(match.start() for match in matches[1:]), len(text)]
-    for match, end in zip(matches, ends, strict=False):
-        waiting += issue_numbers(match[1])
-        body = text[match.end() : end].strip(" \n/,")
-        if body:
+    head = text[: tags[0][1]] if tags else text
+    if head := head.strip(" \n/,"):
+        parts[0] = head
+    ends = [*(start for _, start, _ in tags[1:]), len(text)]
+    for (numbers, _, start), end in zip(tags, ends, strict=False):
+        waiting += numbers
+        if body := text[start:end].strip(" \n/,"):
             for number in waiting:
                 parts[number] = f"{parts[number]}\n{body}" if number in parts else body
             waiting = []
@@ -143,7 +146,12 @@ def issue_numbers(tag: str) -> list[int]:
 
 
 def passages(document: Document, limit: int) -> Iterator[Passage]:
-    """The passages of a document, in order, each of about `limit` characters at most (headings not counted)."""
+    """The passages of a document, in order, each of about `limit` characters at most (headings not counted).
+
+    A deleted article has none.
+    """
+    if document.deleted:
+        return
     pieces = statute_pieces(document, limit) if document.kind == "statute" else precedent_pieces(document, limit)
     for n, text in enumerate(pieces):
         yield Passage(f"{document.doc_id}#{n}", document.doc_id, text)

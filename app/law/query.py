@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
 from dataclasses import dataclass
 
-from app.law.citation import Mention, Status, find_case_numbers, find_mentions
-from app.law.documents import format_article, statute_doc_id
 from app.law.names import LawNames
-from app.law.text import nfc
+from app.law.resolve import CitationReader, FoundCitation
+from app.law.text import nfc, readable
+
+_NOTHING = re.compile(
+    r"(?:[\s,.;:?!·ㆍ()「」『』‘’“”'\"]|및|또는|그리고|[와과의은는이가을를도]|조문|(?:보여|알려|찾아)\s?줘)*"
+)
+"""What may stand beside citations in a query that asks for nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoundCitation:
-    """A citation in a query: where it stands, its normal form, and what became of it."""
+class Alias:
+    """A short or former name in a query, and the laws it was taken for."""
 
-    span: tuple[int, int]
-    text: str
-    citation: str
-    doc_id: str | None
-    status: Status
+    written: str
+    laws: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,53 +29,67 @@ class Understood:
 
     text: str
     citations: tuple[FoundCitation, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    only_citations: bool = False
+    """The query asks for what it cites and for nothing else: no model is needed."""
 
 
 class QueryReader:
-    """Reads queries against one corpus: its law names, article ids and case numbers."""
+    """Reads queries against one corpus."""
 
-    def __init__(self, names: LawNames, has: Callable[[str], bool], cases: Iterable[tuple[str, str, str]]) -> None:
-        """`has` tells whether a doc_id exists; `cases` gives (doc_id, case numbers, citation) of every decision."""
-        self._names, self._has = names, has
-        self._cases: dict[str, list[tuple[str, str]]] = {}
-        for doc_id, field, citation in cases:
-            for number in find_case_numbers(field):
-                self._cases.setdefault(number, []).append((doc_id, citation))
+    def __init__(self, citations: CitationReader) -> None:
+        self.citations = citations
+
+    @property
+    def names(self) -> LawNames:
+        return self.citations.names
 
     def __call__(self, query: str) -> Understood:
-        """Never raises; spans are in `query` after NFC."""
-        query = nfc(query)
-        mentions = find_mentions(query, self._names)
-        found = tuple(citation for mention in mentions for citation in self._resolve(query, mention))
-        return Understood(self._spelt_out(query, mentions), found)
+        """Never raises; spans are in the query as given."""
+        found = tuple(self.citations.read(query))
+        text, aliases = self._spelt_out(query, found)
+        return Understood(text, found, aliases, _leads(found) and _nothing_else(query, found))
 
-    def _resolve(self, query: str, mention: Mention) -> list[FoundCitation]:
-        text = query[slice(*mention.span)]
-        if mention.case_no:
-            return self._case(mention, text)
-        article = format_article(mention.jo, mention.ga)
-        if not mention.law_id:
-            status: Status = "no_such_law" if mention.law else "unresolved"
-            return [FoundCitation(mention.span, text, f"{mention.law} {article}".strip(), None, status)]
-        doc_id = statute_doc_id(mention.law_id, mention.jo, mention.ga)
-        citation = f"{mention.law} {article}"
-        if self._has(doc_id):
-            return [FoundCitation(mention.span, text, citation, doc_id, "resolved")]
-        return [FoundCitation(mention.span, text, citation, None, "no_such_article")]
+    def _spelt_out(self, query: str, found: tuple[FoundCitation, ...]) -> tuple[str, tuple[Alias, ...]]:
+        """The query with each short name in full, and each cited article under its law's name and in normal form:
+        models and BM25 know no `형소법 308조의 2`."""
+        written: list[tuple[tuple[int, int], str]] = []
+        aliases: list[Alias] = []
+        plain = readable(query)
+        for named in self.names.spot(plain.text):
+            short = plain.text[named.start : named.end]
+            # 헌법 is a word, and 대한민국헌법 holds it: nothing is gained by spelling it out.
+            contained = len(named.laws) == 1 and short in named.laws[0].name
+            if (named.alias or named.renamed) and not contained:
+                span = plain.span(named.start, named.end)
+                aliases.append(Alias(query[slice(*span)], tuple(law.name for law in named.laws)))
+                if len(named.laws) == 1:
+                    written.append((span, named.laws[0].name))
+        for one in found:
+            if one.status in ("resolved", "no_such_article") and "alias" in one.flags:
+                written.append((one.span, one.citation))
+        return _replaced(query, written), tuple(dict.fromkeys(aliases))
 
-    def _case(self, mention: Mention, text: str) -> list[FoundCitation]:
-        """A case number shared by several decisions is ambiguous, and all are offered."""
-        known = self._cases.get(mention.case_no, [])
-        if not known:
-            return [FoundCitation(mention.span, text, mention.case_no, None, "no_such_case")]
-        status: Status = "resolved" if len(known) == 1 else "ambiguous"
-        return [FoundCitation(mention.span, text, citation, doc_id, status) for doc_id, citation in known]
 
-    def _spelt_out(self, query: str, mentions: list[Mention]) -> str:
-        """The query with each cited law under its full name: models and BM25 know no `형소법`."""
-        for mention in sorted(mentions, key=lambda m: m.span, reverse=True):
-            written = query[slice(*mention.span)]
-            if mention.law_id and mention.law not in written and any(char.isalpha() for char in written[:1]):
-                article = f"{mention.law} {format_article(mention.jo, mention.ga)}"
-                query = query[: mention.span[0]] + article + query[mention.span[1] :]
-        return query
+def _replaced(query: str, written: list[tuple[tuple[int, int], str]]) -> str:
+    """The query with spans replaced; of spans within one another the widest."""
+    parts, at = [], 0
+    for (start, end), text in sorted(written, key=lambda one: (one[0][0], -one[0][1])):
+        if start >= at:
+            parts += [query[at:start], text]
+            at = end
+    return nfc("".join([*parts, query[at:]]))
+
+
+def _leads(found: tuple[FoundCitation, ...]) -> bool:
+    """Whether the citations say what is asked for: a law that is not known, or left out, is better looked for."""
+    return bool(found) and all(one.status not in ("unresolved", "no_such_law") for one in found)
+
+
+def _nothing_else(query: str, found: tuple[FoundCitation, ...]) -> bool:
+    at = 0
+    for start, end in sorted(one.span for one in found):
+        if not _NOTHING.fullmatch(query, min(at, start), start):
+            return False
+        at = max(at, end)
+    return _NOTHING.fullmatch(query, at) is not None

@@ -6,17 +6,19 @@ import difflib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from app.errors import BadRequest
 from app.law.names import Law, LawNames
-from app.law.query import QueryReader
+from app.law.resolve import CitationReader, by_number
 from app.law.text import match_key
+from app.retrieval.articles import CorpusArticles, decisions
 from app.retrieval.store import DocumentStore
 from app.retrieval.types import Filters, Mask
+from app.retrieval.versions import VersionStore
 
 NEAREST = 3
 """Names offered in place of an unknown law."""
@@ -43,8 +45,8 @@ class Column:
 class FilterColumns:
     """The filters of one corpus. Columns are encoded at their first use; safe from several threads."""
 
-    def __init__(self, documents: DocumentStore) -> None:
-        self.documents = documents
+    def __init__(self, documents: DocumentStore, versions: VersionStore | None = None) -> None:
+        self.documents, self.versions = documents, versions
         self._columns: dict[str, Column] = {}
 
     def column(self, name: str) -> Column:
@@ -55,7 +57,8 @@ class FilterColumns:
         return self._columns[name]
 
     def mask(self, filters: Filters, as_of: date | None = None, exclude: Collection[str] = ()) -> Mask | None:
-        """bool (documents,), or None where nothing is filtered; documents dated after `as_of` are left out.
+        """bool (documents,), or None where nothing is filtered; what was not law on `as_of`, or not yet decided, is
+        left out, but for articles whose history is not known on that day.
 
         Raises BadRequest for an unknown law (naming the nearest) and for a date range that ends before it starts.
         """
@@ -66,7 +69,9 @@ class FilterColumns:
         ]
         if filters.law:
             masks.append(self._laws(filters.law))
-        masks += self._dates(filters.date_from, filters.date_to, as_of)
+        masks += self._dates(filters.date_from, filters.date_to)
+        if as_of is not None:
+            masks.append(self._on(as_of))
         if exclude:
             masks.append(self._without(exclude))
         return np.logical_and.reduce(masks) if masks else None
@@ -84,11 +89,9 @@ class FilterColumns:
             if names.value(row):
                 yield Law(ids.value(row), names.value(row), kinds.value(row), days.value(row))
 
-    def reader(self) -> QueryReader:
-        """What reads the citations of a query against this corpus."""
-        decisions = np.flatnonzero(self.column("kind").where("precedent".__eq__))
-        fields = [self.documents.column(name)[decisions] for name in ("doc_id", "case_no", "citation")]
-        return QueryReader(self.names, lambda doc_id: self.documents.row(doc_id) is not None, zip(*fields, strict=True))
+    def citation_reader(self) -> CitationReader:
+        """What reads and resolves citations against this corpus."""
+        return CitationReader(self.names, CorpusArticles(self.documents), by_number(decisions(self.documents)))
 
     def _laws(self, wanted: tuple[str, ...]) -> Mask:
         """The documents of any of the laws, each given by its id, its name or an alias."""
@@ -106,15 +109,30 @@ class FilterColumns:
         offer = f"; nearest: {', '.join(nearest)}" if nearest else ""
         raise BadRequest(f"no law {name!r} in this corpus{offer}", law=name, nearest=nearest)
 
-    def _dates(self, start: date | None, end: date | None, as_of: date | None) -> list[Mask]:
+    def _dates(self, start: date | None, end: date | None) -> list[Mask]:
         if start and end and start > end:
             raise BadRequest(f"date_from {start} is after date_to {end}; swap them")
         first, last = start.isoformat() if start else "", end.isoformat() if end else "9999-12-31"
         dates = self.column("date")
-        masks = [dates.where(lambda day: bool(day) and first <= day <= last)] if start or end else []
-        if as_of is not None:
-            masks.append(dates.where(lambda day: day <= as_of.isoformat()))
-        return masks
+        return [dates.where(lambda day: bool(day) and first <= day <= last)] if start or end else []
+
+    def _on(self, day: date) -> Mask:
+        """The law of a day, and the decisions up to it."""
+        until = self.column("date").where(lambda dated: dated <= day.isoformat())
+        mask = until | self.column("kind").where("statute".__eq__)
+        if self.versions is None:
+            return mask
+        owners = self._owners
+        known, law = np.zeros(len(mask), dtype=bool), np.zeros(len(mask), dtype=bool)
+        known[owners[owners >= 0]] = True
+        law[owners[(owners >= 0) & self.versions.in_force(day)]] = True
+        known &= self.column("law_id").where(partial(self.versions.covers, day=day))
+        return mask & (law | ~known)
+
+    @cached_property
+    def _owners(self) -> npt.NDArray[np.int64]:
+        """(versions,) the document of each version, -1 where it is of none."""
+        return self.versions.owners(self.documents.table.column("doc_id")) if self.versions else np.empty(0, np.int64)
 
     def _without(self, exclude: Collection[str]) -> Mask:
         mask = np.ones(len(self.documents), dtype=bool)

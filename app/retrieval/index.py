@@ -1,13 +1,14 @@
 """An index on disk: `indexes/<name>/<version>/`, opened memory-mapped after it has been compared with the models.
 
-    manifest.json  documents.arrow  passages.arrow  tokens/{ids,offsets}.npy  dense.faiss  lexical/*
+    manifest.json  documents.arrow  passages.arrow  [versions.arrow]  tokens/{ids,offsets}.npy  dense.faiss  lexical/*
+    graph/*
 
 `indexes/<name>/CURRENT` names the version in use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,14 @@ import numpy.typing as npt
 
 from app.errors import IndexCorrupt, IndexMissing
 from app.retrieval.dense import Vectors, open_dense
+from app.retrieval.graph import FOLDER as GRAPH
+from app.retrieval.graph import Graph
 from app.retrieval.lexical import LexicalIndex
 from app.retrieval.manifest import Manifest
 from app.retrieval.store import DocumentStore, PassageStore
 from app.retrieval.types import IndexName, PairScorer, TextEncoder, Tokens
+from app.retrieval.versions import FILE as VERSIONS
+from app.retrieval.versions import VersionStore
 
 CURRENT = "CURRENT"
 
@@ -39,11 +44,13 @@ class TokenStore:
         return tokens
 
     @classmethod
-    def build(cls, blocks: Sequence[Sequence[Tokens]]) -> TokenStore:
-        tokens = [passage for block in blocks for passage in block]
-        lengths = np.array([0, *map(len, tokens)], dtype=np.int64)
-        ids = np.concatenate(tokens).astype(np.int32) if tokens else np.empty(0, dtype=np.int32)
-        return cls(ids, np.cumsum(lengths))
+    def build(cls, blocks: Iterable[Sequence[Tokens]]) -> TokenStore:
+        """From blocks of passages, each taken up and let go before the next."""
+        lengths, parts = [np.zeros(1, dtype=np.int64)], [np.empty(0, dtype=np.int32)]
+        for block in blocks:
+            lengths.append(np.fromiter(map(len, block), dtype=np.int64, count=len(block)))
+            parts += [np.concatenate(block, dtype=np.int32)] if len(block) else []
+        return cls(np.concatenate(parts), np.cumsum(np.concatenate(lengths)))
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +61,8 @@ class TokenStore:
     def load(cls, folder: Path) -> TokenStore:
         """Memory-mapped. Raises IndexCorrupt where a file cannot be read."""
         try:
-            return cls(np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy"))
+            # As a plain array: slices of a memmap cost ten times as much.
+            return cls(np.asarray(np.load(folder / "ids.npy", mmap_mode="r")), np.load(folder / "offsets.npy"))
         except (OSError, ValueError, EOFError) as error:
             raise IndexCorrupt(f"the tokenised passages cannot be read ({error}); build the index again") from error
 
@@ -71,6 +79,9 @@ class Index:
     lexical: LexicalIndex
     tokens: TokenStore | None
     """None where the index was built without a reranker."""
+    graph: Graph
+    versions: VersionStore | None = None
+    """None where the corpus holds no history of any law."""
 
     @classmethod
     def open(cls, path: Path, encoder: TextEncoder, reranker: PairScorer | None, verify: bool = False) -> Index:
@@ -91,6 +102,8 @@ class Index:
             open_dense(path / "dense.faiss", encoder.device),
             LexicalIndex.load(path / "lexical"),
             TokenStore.load(path / "tokens") if manifest.reranker else None,
+            Graph.load(path / GRAPH),
+            VersionStore(path / VERSIONS) if VERSIONS in manifest.files else None,
         )
         index._check_counts()
         return index
@@ -104,6 +117,7 @@ class Index:
         }
         counts = {name: (len(part), corpus.passages) for name, part in passages.items()}
         counts["documents.arrow"] = (len(self.documents), corpus.documents)
+        counts["graph"] = (len(self.graph), corpus.documents)
         counts["tokens"] = (corpus.passages if tokens is None else len(tokens), corpus.passages)
         for name, (found, expected) in counts.items():
             if found != expected:
@@ -129,7 +143,7 @@ def current(root: Path, name: str) -> Path:
     """The folder of the version in use. Raises IndexMissing naming the indexes that are there."""
     folder = root / name
     try:
-        version = (folder / CURRENT).read_text(encoding="utf-8").strip()
+        version = (folder / CURRENT).read_text(encoding="utf-8", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         there = sorted(path.parent.name for path in root.glob(f"*/{CURRENT}"))
         raise IndexMissing(

@@ -12,7 +12,7 @@ from app.errors import IndexCorrupt, IndexMismatch, IndexMissing
 from app.retrieval.device import file_sha256
 from app.retrieval.types import PairScorer, TextEncoder, Tuning
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a reader of the older format could misread the files."""
 SMALL = 1 << 20
 """Files up to this many bytes are hashed whenever an index is opened; larger ones only on request."""
@@ -142,16 +142,20 @@ class Manifest(Entry):
     def check_files(self, folder: Path, verify: bool) -> None:
         """Compare every size, and the checksums of small files (of all if `verify`). Raises IndexCorrupt."""
         for path, entry in self.files.items():
-            file = folder / path
-            size = file.stat().st_size if file.is_file() else None
-            if size is None:
-                raise IndexCorrupt(f"{path} of index {self.name} {self.version} is missing; {self.remedy}")
-            if size != entry.size:
-                raise IndexCorrupt(f"{path} has {size} bytes, the manifest says {entry.size}; {self.remedy}")
-            if (verify or size <= SMALL) and (found := file_sha256(file)) != entry.sha256:
-                raise IndexCorrupt(
-                    f"{path} has sha256 {found[:12]}…, the manifest says {entry.sha256[:12]}…; {self.remedy}"
-                )
+            self.check_file(folder, path, verify or entry.size <= SMALL)
+
+    def check_file(self, folder: Path, path: str, verify: bool = True) -> None:
+        """Compare the size of one file, and its checksum if `verify`. Raises IndexCorrupt."""
+        file, entry = folder / path, self.files.get(path)
+        size = file.stat().st_size if file.is_file() else None
+        if entry is None or size is None:
+            raise IndexCorrupt(f"{path} of index {self.name} {self.version} is missing; {self.remedy}")
+        if size != entry.size:
+            raise IndexCorrupt(f"{path} has {size} bytes, the manifest says {entry.size}; {self.remedy}")
+        if verify and (found := file_sha256(file)) != entry.sha256:
+            raise IndexCorrupt(
+                f"{path} has sha256 {found[:12]}…, the manifest says {entry.sha256[:12]}…; {self.remedy}"
+            )
 
     def check_encoder(self, encoder: TextEncoder) -> None:
         """Raises IndexMismatch unless weights, dimensions and prompts are those the index was built with."""

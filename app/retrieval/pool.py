@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Pool:
     final: Floats
     """What the passages are ordered by."""
     relevance: Floats
+    links: Mapping[int, int] = field(default_factory=dict)
+    """By position, for decisions: of the best decisions found, those that cite it."""
 
     @property
     def ids(self) -> Ids:
@@ -56,7 +58,8 @@ class Pool:
         passage = int(self.ids[position])
         fused = StageScore(position + 1, float(self.fused.scores[position]))
         rerank = None if self.logits is None else _logit_rank(self.logits, position)
-        return Stages(_stage(self.dense, passage), _stage(self.lexical, passage), fused, rerank)
+        dense, lexical = _stage(self.dense, passage), _stage(self.lexical, passage)
+        return Stages(dense, lexical, fused, rerank, self.links.get(position))
 
 
 def _stage(side: Candidates, passage: int) -> StageScore | None:

@@ -1,7 +1,8 @@
 """Models + corpus → a published index: built in a temporary folder, flushed, verified by opening it, renamed.
 
 `CURRENT` is replaced last, so a reader sees the old index or the new one and never half of one. Whatever goes wrong
-before that leaves the old index in use and no temporary folder behind.
+before that leaves the old index in use and no temporary folder behind. What the version in use has made of the same
+passages is taken over (reuse.py). That version stays, for who has it open and for going back; older ones are removed.
 """
 
 from __future__ import annotations
@@ -11,34 +12,30 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
-from typing import Literal
 
-import faiss
-
-from app.errors import BadRequest, BeopgilError, IndexCorrupt, NotReady
+from app.errors import BadRequest, BeopgilError, IndexCorrupt, IndexMissing, NotReady
 from app.retrieval import lexical, manifest
-from app.retrieval.dense import DenseIndex
+from app.retrieval.beside import graph_beside
 from app.retrieval.device import file_sha256
-from app.retrieval.index import CURRENT, Index, TokenStore
+from app.retrieval.index import CURRENT, Index, current
 from app.retrieval.lexical import LexicalIndex
 from app.retrieval.manifest import Manifest
+from app.retrieval.reuse import Progress, Say, earlier
 from app.retrieval.store import DocumentStore, PassageStore
 from app.retrieval.types import PairScorer, TextEncoder, Tuning
+from app.retrieval.versions import FILE as VERSIONS
 
 PREFIX = ".building-"
-BLOCK = 4096
-"""Passages tokenised at a time."""
 MARGIN = 1 << 20
 """Bytes below which a disk counts as full."""
+CORPUS = ("documents.arrow", "passages.arrow", VERSIONS)
+"""What the corpus step has made; an index holds the same files. The last is there only with the history of laws."""
 
-Stage = Literal["encode", "tokenize"]
-Progress = Callable[[Stage, int, int], None]
-"""Called with (stage, passages done, passages in all)."""
 Extend = Callable[[Path], None]
 """Writes further files into the folder of an index before its manifest is made."""
 
@@ -58,9 +55,12 @@ def publish(
     *,
     tuning: Tuning | None = None,
     progress: Progress = lambda *_: None,
+    say: Say = lambda _: None,
     extend: Extend = lambda _: None,
 ) -> Path:
     """Build `root/name/<version>` from `corpus` (documents.arrow, passages.arrow), put it in use, return its folder.
+
+    `say` is told what is taken over from the version in use, and at the end how long each stage took.
 
     Raises DiskFull, NotReady while another build of this index runs, IndexCorrupt where the corpus cannot be read,
     BadRequest for a name that is none.
@@ -70,16 +70,37 @@ def publish(
     home = root / name
     home.mkdir(parents=True, exist_ok=True)
     with _alone(home), _temporary(home, _needed(corpus, encoder)) as folder:
-        built = datetime.now(UTC)
-        _build(folder, corpus, encoder, reranker, progress)
+        built, clock = datetime.now(UTC), _Clock()
+        _build(folder, corpus, encoder, reranker, progress, say, clock)
         extend(folder)
         version = _free_version(home, f"{built:%Y%m%d-%H%M%S}")
-        _describe(folder, name, version, built, encoder, reranker, tuning or Tuning())
-        _flush(folder)
-        Index.open(folder, encoder, reranker, verify=True)
+        with clock("checksums"):
+            _describe(folder, name, version, built, encoder, reranker, tuning or Tuning())
+        with clock("disk"):
+            _flush(folder)
+        with clock("opening"):
+            # Not verify=True: the checksums were made of these files a moment ago.
+            Index.open(folder, encoder, reranker)
         folder.rename(home / version)
-        _point(home, version)
+        _retire(home, version)
+        say(str(clock))
     return home / version
+
+
+class _Clock:
+    """Seconds per stage of one build."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def __str__(self) -> str:
+        return "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in self.seconds.items())
 
 
 @contextmanager
@@ -129,33 +150,43 @@ def _needed(corpus: Path, encoder: TextEncoder) -> int:
     return 4 * passages * encoder.dim + 3 * texts.stat().st_size + (corpus / "documents.arrow").stat().st_size
 
 
-def _build(folder: Path, corpus: Path, encoder: TextEncoder, reranker: PairScorer | None, progress: Progress) -> None:
-    for file in ("documents.arrow", "passages.arrow"):
-        shutil.copyfile(corpus / file, folder / file)
+def _build(
+    folder: Path,
+    corpus: Path,
+    encoder: TextEncoder,
+    reranker: PairScorer | None,
+    progress: Progress,
+    say: Say,
+    clock: _Clock,
+) -> None:
+    """documents, passages, [versions], dense, lexical, tokens, graph: each part from those before it."""
+    for file in CORPUS:
+        if file != VERSIONS or (corpus / file).is_file():
+            _link(corpus / file, folder / file)
     passages = PassageStore(folder / "passages.arrow")
     if not len(passages):
         raise IndexCorrupt(f"{corpus} holds no passages, an index needs at least 1; run the corpus step again")
-    _encode(passages, encoder, progress).save(folder / "dense.faiss")
-    LexicalIndex.build(passages.iter_texts()).save(folder / "lexical")
-    if reranker is not None:
-        _tokenize(passages, reranker, progress).save(folder / "tokens")
+    with clock("these and the graph"), graph_beside(folder):
+        with clock("comparison"):
+            taken = earlier(folder.parent, passages, encoder, reranker, say)
+        with clock("dense"):
+            taken.encode(passages, encoder, progress).save(folder / "dense.faiss")
+        with clock("lexical"):
+            LexicalIndex.build(passages.iter_texts()).save(folder / "lexical")
+        if reranker is not None:
+            with clock("tokens"):
+                taken.tokenize(passages, reranker, progress).save(folder / "tokens")
 
 
-def _encode(passages: PassageStore, encoder: TextEncoder, progress: Progress) -> DenseIndex:
-    index = faiss.IndexFlatIP(encoder.dim)
-    for vectors in encoder.iter_encode_passages(passages.iter_texts()):
-        index.add(vectors)
-        progress("encode", index.ntotal, len(passages))
-    return DenseIndex(index)
-
-
-def _tokenize(passages: PassageStore, reranker: PairScorer, progress: Progress) -> TokenStore:
-    texts, blocks, done = passages.iter_texts(), [], 0
-    while block := list(islice(texts, BLOCK)):
-        blocks.append(reranker.tokenize(block))
-        done += len(block)
-        progress("tokenize", done, len(passages))
-    return TokenStore.build(blocks)
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, or a copy where the disk is another one. The corpus step replaces its files
+    whole and never writes into them."""
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+        shutil.copyfile(source, target)
 
 
 def _describe(
@@ -168,37 +199,33 @@ def _describe(
     tuning: Tuning,
 ) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): _file_entry(path) for path in paths}
     Manifest(
         format=manifest.FORMAT,
         name=name,
         version=version,
         built_at=built.isoformat(timespec="seconds"),
-        corpus=_corpus_entry(folder, built),
+        corpus=_corpus_entry(folder, built, files),
         encoder=manifest.EncoderEntry.of(encoder),
         reranker=None if reranker is None else manifest.RerankerEntry.of(reranker),
         dense=manifest.DenseEntry(kind="flat", metric="inner_product", parameters={}, recall=1.0),
         lexical=manifest.LexicalEntry(kind="bm25", parameters=lexical.parameters()),
         tuning=tuning,
-        files={path.relative_to(folder).as_posix(): _file_entry(path) for path in paths},
+        files=files,
     ).write(folder)
 
 
-def _corpus_entry(folder: Path, built: datetime) -> manifest.CorpusEntry:
+def _corpus_entry(folder: Path, built: datetime, files: dict[str, manifest.FileEntry]) -> manifest.CorpusEntry:
     documents, passages = DocumentStore(folder / "documents.arrow"), PassageStore(folder / "passages.arrow")
     today = built.date().isoformat()
     days = [p or d for p, d in zip(documents.column("promulgated"), documents.column("date"), strict=True)]
+    sums = "".join(files[file].sha256 for file in CORPUS if file in files)
     return manifest.CorpusEntry(
-        sha256=corpus_sha256(folder),
+        sha256=hashlib.sha256(sums.encode()).hexdigest(),
         documents=len(documents),
         passages=len(passages),
         as_of=max((day for day in days if day <= today), default=""),
     )
-
-
-def corpus_sha256(folder: Path) -> str:
-    """The identity of a corpus: sha256 over the checksums of documents.arrow and passages.arrow."""
-    sums = [file_sha256(folder / file) for file in ("documents.arrow", "passages.arrow")]
-    return hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
 def _file_entry(path: Path) -> manifest.FileEntry:
@@ -220,6 +247,21 @@ def _point(home: Path, version: str) -> None:
     _sync(following)
     following.replace(home / CURRENT)
     _sync(home)
+
+
+def _retire(home: Path, version: str) -> None:
+    """Put a version in use; keep the one that was in use, and remove those before it.
+
+    Who still has a removed version open goes on reading it: its files are mapped, and leave the disk with the last map.
+    """
+    try:
+        kept = {version, current(home.parent, home.name).name}
+    except IndexMissing:
+        kept = {version}
+    _point(home, version)
+    for folder in home.iterdir():
+        if folder.name not in kept and (folder / manifest.NAME).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _flush(folder: Path) -> None:

@@ -57,8 +57,14 @@ def _statute(document: Document, today: date) -> dict[str, Any]:
         "law_kind": document.law_kind,
         "effective_date": document.date,
         "promulgated": document.promulgated,
-        "status": "not_yet" if document.date > today.isoformat() else "in_force",
+        "status": _status(document, today),
     }
+
+
+def _status(document: Document, today: date) -> str:
+    if document.deleted:
+        return "deleted"
+    return "not_yet" if document.date > today.isoformat() else "in_force"
 
 
 def _precedent(document: Document) -> dict[str, Any]:

@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import torch
 
 from app.errors import NotFound, NotReady
+from app.law.documents import Document
+from app.law.query import QueryReader
 from app.retrieval.filters import FilterColumns
 from app.retrieval.fusion import Folder, Fused, Group, fuse
 from app.retrieval.index import Index
+from app.retrieval.neighbours import neighbours
 from app.retrieval.pool import Pool, Stopwatch
-from app.retrieval.results import highlights, metadata, shown_text
+from app.retrieval.results import highlights, shown_text
+from app.retrieval.standing import notes, standing
 from app.retrieval.types import (
     Candidates,
     Evidence,
@@ -38,11 +43,17 @@ from app.retrieval.types import (
 
 EVIDENCE = 3
 """Passages shown of a document."""
-PINNED = ("resolved", "ambiguous")
-"""A case number that several decisions share pins them all."""
+PINNED = ("resolved", "ambiguous", "former", "deleted")
+"""Citations that lead to a document pin it: a case number that several decisions share all of them, an article that is
+no longer law what is left of it."""
+WIDE = 1000
+"""Documents around a citation that filters choose from."""
+VOUCHING = 10
+"""Decisions at the head of a ranking whose citations speak for others."""
 SIMILAR_DEPTH = 5
 """Passages recalled per document asked for, where a document is the query."""
 NOTHING = Candidates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+NO_POSITIONS = np.empty(0, dtype=np.int64)
 
 
 class Searcher:
@@ -64,13 +75,17 @@ class Searcher:
         self.index, self.encoder, self.reranker = index, encoder, reranker
         self.today, self.unavailable = today, unavailable
         self.tuning = tuning or index.manifest.tuning
-        self.columns = FilterColumns(index.documents)
-        self.router: Router = router or self.columns.reader()
+        self.columns = FilterColumns(index.documents, index.versions)
+        self.citations = self.columns.citation_reader()
+        self.router: Router = router or QueryReader(self.citations)
         self.folder = Folder(self.columns, index.passages.documents)
+        self._decisions = self.columns.column("kind").where("precedent".__eq__)
+        self._no_pool = self._plain_pool(fuse(NOTHING, NOTHING, 1.0, "hybrid", self.tuning), NOTHING, NOTHING)
 
     def warm(self) -> None:
         """One search of everything: compiles, maps the files and encodes the filter columns."""
         self.search(SearchRequest("손해배상책임의 요건", filters=Filters(kind=("statute", "precedent"))))
+        self.search(SearchRequest("민법 제750조"))
 
     def search(self, request: SearchRequest) -> SearchResponse:
         """Answer one request. Raises BadRequest for filters that cannot be met (unknown law, reversed dates)."""
@@ -78,8 +93,13 @@ class Searcher:
         with watch("route"):
             understood = self.router(request.query)
             allowed = self.columns.mask(request.filters, request.as_of, request.exclude_docs)
-        pool, degraded = self._pool(understood.text, request, allowed, watch)
-        results = self._results(request, self._pinned(understood, allowed), pool)
+        pinned = self._pinned(understood, allowed)
+        if understood.only_citations:
+            pool, degraded, beside = self._no_pool, None, self._beside(understood, request.k, allowed)
+        else:
+            pool, degraded = self._pool(understood.text, request, allowed, watch)
+            beside = []
+        results = self._results(request, pinned, pool, beside=beside)
         best = max((result.relevance for result in results), default=-1.0)
         return SearchResponse(
             query=request.query,
@@ -89,6 +109,7 @@ class Searcher:
             degraded=degraded,
             took_ms=watch.took(),
             index=self.index.name,
+            notes=notes(results, request.as_of),
         )
 
     def candidates(
@@ -128,6 +149,10 @@ class Searcher:
         pool = self._plain_pool(fuse(nearest, NOTHING, 1.0, "dense", self.tuning), nearest, NOTHING)
         return self._results(SearchRequest("", k=k), [], pool, {self.folder.key(row)})
 
+    def shown(self, document: Document, as_of: date | None = None) -> tuple[Document, dict[str, Any]]:
+        """A document as it stood on a day, by default as it stands today, and its metadata."""
+        return standing(document, self.index.versions, self.today(), as_of)
+
     def _pool(
         self, text: str, request: SearchRequest, allowed: Mask | None, watch: Stopwatch
     ) -> tuple[Pool, str | None]:
@@ -145,9 +170,30 @@ class Searcher:
             fused = self._fuse(text, dense, lexical, request.mode).head(request.depth)
             pool = self._plain_pool(fused, dense, lexical)
         if not request.rerank:
-            return pool, None
+            return self._weighed(pool), None
         with watch("rerank"):
-            return self._reranked(text, pool)
+            pool, degraded = self._reranked(text, pool)
+        return self._weighed(pool), degraded
+
+    def _weighed(self, pool: Pool) -> Pool:
+        """Decisions in the order that their citations speak for too. They trade places among themselves alone, places
+        with their relevance: a search of both kinds keeps its mixture, and relevance falls with the rank."""
+        tuning, documents = self.tuning, self.index.passages.documents[pool.ids]
+        places = np.flatnonzero(self._decisions[documents])
+        if not (tuning.citation_weight or tuning.link_weight) or not len(places):
+            return pool
+        graph, slots = self.index.graph, places[np.argsort(-pool.final[places], kind="stable")]
+        best = list(dict.fromkeys(documents[slots].tolist()))[:VOUCHING]
+        links = graph.links(best, documents)
+        signal = tuning.citation_weight * np.log1p(graph.cited_by_count[documents])
+        signal += tuning.link_weight * np.log1p(links)
+        unit = tuning.blend if pool.logits is not None and tuning.blend else 1.0
+        order = places[np.argsort(-(pool.final + unit * signal)[places], kind="stable")]
+        final, relevance = pool.final.copy(), pool.relevance.copy()
+        final[order], relevance[order] = pool.final[slots], pool.relevance[slots]
+        return replace(
+            pool, final=final, relevance=relevance, links={int(place): int(links[place]) for place in places}
+        )
 
     def _over_passages(self, documents: Mask | None) -> Mask | None:
         return None if documents is None else documents[self.index.passages.documents]
@@ -177,19 +223,30 @@ class Searcher:
         return self.reranker.blended_confident if self.tuning.blend else self.reranker.confident
 
     def _pinned(self, understood: Understood, allowed: Mask | None) -> list[int]:
-        """The rows of resolved citations in their order, each once, as far as the filters allow them."""
+        """The rows that citations lead to, in their order, each once, as far as the filters allow them."""
         ids = [found.doc_id for found in understood.citations if found.status in PINNED]
         rows = dict.fromkeys(self.index.documents.row(doc_id) for doc_id in ids if doc_id)
         return [row for row in rows if row is not None and (allowed is None or allowed[row])]
 
+    def _beside(self, understood: Understood, count: int, allowed: Mask | None) -> list[int]:
+        """What follows the pinned documents where the query is nothing but citations: found without a model."""
+        wide = count if allowed is None else WIDE
+        rows = neighbours(understood.citations, self.index, self.citations, wide)
+        return [row for row in rows if allowed is None or allowed[row]][: count + len(understood.citations)]
+
     def _results(
-        self, request: SearchRequest, pinned: list[int], pool: Pool, taken: frozenset[int] | set[int] = frozenset()
+        self,
+        request: SearchRequest,
+        pinned: list[int],
+        pool: Pool,
+        taken: frozenset[int] | set[int] = frozenset(),
+        beside: Sequence[int] = (),
     ) -> tuple[Result, ...]:
-        """Pinned documents, then the ranked ones that are relevant enough, `k` in all."""
+        """Pinned documents, then the ranked ones that are relevant enough, or those beside a citation; `k` in all."""
         groups = self.folder.fold(pool.ids, pool.final)
         seen = taken | {self.folder.key(row) for row in pinned}
         positions = {group.document: group.positions for group in groups}
-        first = [Group(row, positions.get(row, np.empty(0, dtype=np.int64))) for row in pinned]
+        first = [Group(row, positions.get(row, NO_POSITIONS)) for row in pinned]
         ranked = (
             group
             for group in groups
@@ -198,10 +255,12 @@ class Searcher:
         )
         chosen: list[tuple[Group, Match]] = [(group, "citation") for group in first]
         chosen += [(group, "ranked") for group in ranked]
+        if not request.min_relevance:
+            chosen += [(Group(row, NO_POSITIONS), "ranked") for row in beside if self.folder.key(row) not in seen]
         return tuple(self._result(rank, *one, request, pool) for rank, one in enumerate(chosen[: request.k], 1))
 
     def _result(self, rank: int, group: Group, match: Match, request: SearchRequest, pool: Pool) -> Result:
-        document = self.index.documents[group.document]
+        document, facts = self.shown(self.index.documents[group.document], request.as_of)
         text = shown_text(document)
         best = int(group.positions[0]) if len(group.positions) else None
         return Result(
@@ -213,9 +272,9 @@ class Searcher:
             text=text,
             highlights=highlights(text, request.query),
             evidence=tuple(self._evidence(int(position), pool) for position in group.positions[:EVIDENCE]),
-            relevance=1.0 if match == "citation" or best is None else float(pool.relevance[best]),
+            relevance=1.0 if match == "citation" else 0.0 if best is None else float(pool.relevance[best]),
             match=match,
-            metadata=metadata(document, request.as_of or self.today()),
+            metadata={**facts, "cited_by": int(self.index.graph.cited_by_count[group.document])},
             stages=pool.stages(best) if request.explain and best is not None else None,
         )
 

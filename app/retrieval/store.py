@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,23 @@ from app.law.documents import DOCUMENT_FIELDS, Document
 ROWS = 4096
 """Rows of a record batch."""
 
-DOCUMENT_SCHEMA = pa.schema([(name, pa.bool_() if name == "sample" else pa.utf8()) for name in DOCUMENT_FIELDS])
+FLAGS = frozenset({"sample", "deleted"})
+DOCUMENT_SCHEMA = pa.schema([(name, pa.bool_() if name in FLAGS else pa.utf8()) for name in DOCUMENT_FIELDS])
 PASSAGE_SCHEMA = pa.schema([("passage_id", pa.utf8()), ("document", pa.int32()), ("text", pa.utf8())])
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
     """Write documents in order; returns how many. The file holds one column per field of Document."""
-    return _write(path, DOCUMENT_SCHEMA, (tuple(getattr(d, name) for name in DOCUMENT_FIELDS) for d in documents))
+    return write_table(path, DOCUMENT_SCHEMA, map(attrgetter(*DOCUMENT_FIELDS), documents))
 
 
 def write_passages(path: Path, passages: Iterable[tuple[str, int, str]]) -> int:
     """Write (passage_id, row of its document, text) in order; returns how many."""
-    return _write(path, PASSAGE_SCHEMA, passages)
+    return write_table(path, PASSAGE_SCHEMA, passages)
 
 
-def _write(path: Path, schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> int:
+def write_table(path: Path, schema: pa.Schema, rows: Iterable[tuple[Any, ...]]) -> int:
+    """Write rows under a temporary name, a block at a time, and rename; returns how many."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     temporary = path.with_name(path.name + ".partial")
@@ -81,8 +84,7 @@ class DocumentStore:
 
     def __iter__(self) -> Iterator[Document]:
         for batch in self.table.to_batches():
-            for values in batch.to_pylist():
-                yield Document(**values)
+            yield from map(Document, *(batch.column(name).to_pylist() for name in DOCUMENT_FIELDS))
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -91,8 +93,12 @@ class DocumentStore:
     def row(self, doc_id: str) -> int | None:
         return self._rows.get(doc_id)
 
+    def value(self, name: str, row: int) -> Any:
+        """One field of one document."""
+        return self.table.column(name)[row].as_py()
+
     def column(self, name: str) -> npt.NDArray[np.object_]:
-        """One field of all documents, as Python strings (bools for `sample`); kept after the first call."""
+        """One field of all documents, as Python strings (bools for the flags); kept after the first call."""
         if name not in self._columns:
             self._columns[name] = np.array(self.table.column(name).to_pylist(), dtype=object)
         return self._columns[name]

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.law.documents import Kind
-from app.law.query import FoundCitation as FoundCitation
 from app.law.query import Understood as Understood
+from app.law.resolve import FoundCitation as FoundCitation
 
 Mode = Literal["hybrid", "dense", "lexical"]
 Match = Literal["citation", "ranked"]
@@ -53,6 +53,7 @@ class SearchRequest:
     rerank: bool = True
     filters: Filters = Filters()
     as_of: date | None = None
+    """Statutes as they stood on this day, decisions up to it; None: as they stand today."""
     min_relevance: float | None = None
     explain: bool = False
     exclude_docs: frozenset[str] = frozenset()
@@ -94,6 +95,8 @@ class Stages:
     lexical: StageScore | None = None
     fused: StageScore | None = None
     rerank: RerankScore | None = None
+    links: int | None = None
+    """Of the best decisions found, those that cite the document: they move a decision up. None where not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class Result:
     evidence: tuple[Evidence, ...]
     """Best first."""
     relevance: float
-    """0..1, calibrated: means the same across requests. 1.0 for a pinned citation."""
+    """0..1, calibrated: means the same across requests. 1.0 for a pinned citation, 0.0 for what stands beside it where
+    no model was asked."""
     match: Match
     metadata: dict[str, Any]
     stages: Stages | None = None
@@ -148,6 +152,8 @@ class SearchResponse:
     degraded: str | None
     took_ms: Took
     index: IndexName
+    notes: tuple[str, ...] = ()
+    """What the asker should know of the results: where a text is not that of the day asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,11 @@ class Tuning:
     so that it means the same in every request."""
     plain_confident: float = 0.5
     """The threshold of `confident` where no reranker took part."""
+    citation_weight: float = 0.0
+    """Added to the fused score of a decision: citation_weight × ln(1 + decisions that cite it); like that score it is
+    blended with the logit where there is one."""
+    link_weight: float = 0.05
+    """The same with ln(1 + of the best ten decisions found, those that cite it). Chosen on track B dev."""
 
 
 class TextEncoder(Protocol):

@@ -1,46 +1,35 @@
-"""Pages for people: the search page, a document, and the reference of the HTTP interface. They work without scripts."""
+"""Pages for people: search, a document, the check of citations, the reference of the HTTP interface. They work without
+scripts."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated
+from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.api.documents import find
+from app.api.citations import TEXT_CHARS
 from app.api.responses import Json
-from app.api.schemas import MAX_K, QUERY_CHARS
+from app.api.schemas import QUERY_CHARS
 from app.api.service import Service, Serving
-from app.errors import BeopgilError
-from app.law.documents import Kind
+from app.errors import BeopgilError, NotFound
 from app.law.text import nfc
-from app.retrieval.results import SITE
-from app.retrieval.searcher import Searcher
 from app.retrieval.types import Filters, SearchRequest
 from app.web import reference, views
-from app.web.views import SIZE, Asked
+from app.web.asked import FILTERS, Address, Asked, read_day
+from app.web.brief import brief
+from app.web.rendering import HERE, bad_day, corpus, failure, page, plain
+from app.web.sheet import sheet
+from app.web.wording import korean_date
 
-HERE = Path(__file__).parent
-POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    # The query stands in the address: no other site is to learn it.
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-EXAMPLES = (
-    "전세 계약이 끝났는데 집주인이 보증금을 안 돌려줘요",
-    "예고 없이 해고당했을 때 받을 수 있는 돈",
-    "민법 제750조",
-)
 LONG = "검색어가 {:,}자입니다. {:,}자까지 검색할 수 있으니 줄여 주세요."
-SIZES = (10, 20, 50)
-FILTERS: dict[str, tuple[Kind, ...]] = {"statute": ("statute",), "precedent": ("precedent",)}
+NO_TEXT = "점검할 글이 비어 있습니다. 글을 붙여 넣고 다시 눌러 주세요."
+LONG_TEXT = "글이 {:,}자입니다. 한 번에 {:,}자까지 점검할 수 있으니 나누어 넣어 주세요."
+BROKEN_TEXT = "보낸 글을 읽을 수 없습니다. 이 페이지의 칸에 글을 붙여 넣어 주세요."
+PLAIN_TEXT, URL_ENCODED = "text/plain", "application/x-www-form-urlencoded"
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,45 +38,119 @@ def mount_static(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
 
 
-def asked(q: str = "", kind: str = "", k: str = "") -> Asked:
-    """From an address; what cannot be used of kind and k takes its default."""
-    number = int(k) if k.isascii() and k.isdecimal() and len(k) < 9 else SIZE
-    return Asked(nfc(q).strip(), kind if kind in FILTERS else "", min(max(number, 1), MAX_K))
-
-
-Address = Annotated[Asked, Depends(asked)]
-
-
 @router.get("/")
 async def search_page(request: Request, service: Serving, asked: Address) -> HTMLResponse:
-    """`/?q=…&kind=statute|precedent&k=1..100`."""
-    long = len(asked.q) > QUERY_CHARS
+    """`/?q=…&kind=statute|precedent&k=1..100&as_of=2015-01-01`."""
+    message = LONG.format(len(asked.q), QUERY_CHARS) if len(asked.q) > QUERY_CHARS else ""
+    if asked.bad_day:
+        message, asked = bad_day(asked.as_of), asked.on("")
     try:
         about = corpus(service.searcher)
-        found = await _found(request, service, asked) if asked.q and not long else None
+        found = await _found(request, service, asked) if asked.q and not message else None
     except BeopgilError as error:
         return failure(error)
-    message = LONG.format(len(asked.q), QUERY_CHARS) if long else ""
-    return page("search.html", 422 if long else 200, asked=asked, **about, message=message, found=found)
+    return page("search.html", 422 if message else 200, asked=asked, **about, message=message, found=found)
 
 
 async def _found(request: Request, service: Service, asked: Asked) -> views.Found:
     request.state.query = asked.q
     filters = Filters(kind=FILTERS.get(asked.kind, ()))
-    response = await service.search(SearchRequest(asked.q, k=asked.k, filters=filters, explain=True))
+    searched = SearchRequest(asked.q, k=asked.k, filters=filters, as_of=asked.day, explain=True)
+    response = await service.search(searched)
     request.state.took = response.took_ms
-    return views.found(response, asked)
+    return views.found(response, asked, service.searcher)
 
 
 @router.get("/d/{doc_id}")
-async def document_page(doc_id: str, service: Serving, asked: Address) -> HTMLResponse:
-    """A document in full; the words of a search that led here are marked."""
+async def document_page(
+    doc_id: str,
+    service: Serving,
+    asked: Address,
+    start: Annotated[str, Query(alias="from")] = "",
+    end: Annotated[str, Query(alias="to")] = "",
+    citing: str = "",
+) -> HTMLResponse:
+    """A document in full, on a day; the words of a search that led here are marked. `from` and `to` are compared."""
+    wrong = next((day for day in (asked.as_of, start, end) if day and read_day(day) is None), "")
+    if wrong:
+        return plain(422, "날짜를 읽을 수 없습니다", bad_day(wrong), [(Asked().document(doc_id), "문서 보기")])
+    if bool(start) != bool(end):
+        text = "비교하려면 두 날을 모두 골라야 합니다."
+        return plain(422, "비교할 날이 하나뿐입니다", text, [(asked.document(doc_id), "문서 보기")])
+    days = sorted(day for day in map(read_day, (start, end)) if day)
+    number = int(citing) if citing.isascii() and citing.isdecimal() and len(citing) < 7 else 1
     try:
         searcher = service.searcher
-        sheet = views.sheet(searcher, find(searcher, doc_id), asked.q[:QUERY_CHARS])
+        shown, _ = await service.compute(
+            lambda: sheet(searcher, doc_id, _short(asked), (days[0], days[1]) if days else None, max(number, 1))
+        )
+    except NotFound as error:
+        return _no_law(error, asked, days) if "first" in error.details else failure(error)
     except BeopgilError as error:
         return failure(error)
-    return page("document.html", asked=asked, sheet=sheet, **corpus(searcher))
+    return page("document.html", asked=asked, sheet=shown, **corpus(searcher))
+
+
+def _short(asked: Asked) -> Asked:
+    """With a query that is cut to the length of one that can be searched: its words are marked in whole texts."""
+    return Asked(asked.q[:QUERY_CHARS], asked.kind, asked.k, asked.as_of)
+
+
+def _no_law(error: NotFound, asked: Asked, days: list[date]) -> HTMLResponse:
+    """The page of an article that was not law on the days asked for."""
+    first, doc_id = str(error.details["first"]), str(error.details["doc_id"])
+    named = [day.isoformat() for day in days] or [asked.as_of]
+    text = (
+        f"{', '.join(map(korean_date, named))} 현재 시행되던 조문이 없습니다. 수록된 연혁에는 {korean_date(first)}에 "
+        "처음 나옵니다. 언제 시행되었는지는 연혁에서 볼 수 있습니다."
+    )
+    back = asked.on("").document(doc_id, place="versions")
+    return plain(404, "그날에는 없던 조문입니다", text, [(back, "연혁 보기")], asked=asked)
+
+
+@router.get("/cite")
+async def cite_page() -> HTMLResponse:
+    """A box for a brief whose citations are to be checked."""
+    return _cite()
+
+
+@router.post("/cite")
+async def cited_page(request: Request, service: Serving) -> HTMLResponse:
+    """Every citation of a text, and what became of it. The text is neither kept nor logged."""
+    try:
+        text = _text(await request.body(), request.headers.get("content-type", ""))
+    except ValueError:
+        return _cite(422, message=BROKEN_TEXT)
+    if not text.strip():
+        return _cite(422, message=NO_TEXT)
+    if len(text) > TEXT_CHARS:
+        return _cite(422, text, LONG_TEXT.format(len(text), TEXT_CHARS))
+    try:
+        searcher = service.searcher
+        response, _ = await service.compute(lambda: _cite(text=text, found=brief(searcher, text)))
+    except BeopgilError as error:
+        return failure(error)
+    return response
+
+
+def _cite(status: int = 200, text: str = "", message: str = "", found: object = None) -> HTMLResponse:
+    return page("cite.html", status, text=text, message=message, found=found, limit=TEXT_CHARS)
+
+
+def _text(body: bytes, content_type: str) -> str:
+    """The field `text` of a form with this one field, with line breaks as one character.
+
+    text/plain, which the page sends, holds a Korean character in three bytes; URL encoding, in nine, which only just
+    leaves room for the longest text in the largest body. Raises ValueError for what is neither, or not UTF-8.
+    """
+    kind, sent = content_type.partition(";")[0].strip().lower(), body.decode("utf-8")
+    if kind == URL_ENCODED:
+        sent = parse_qs(sent, keep_blank_values=True, errors="strict").get("text", [""])[0]
+    elif kind == PLAIN_TEXT and sent.startswith("text="):
+        sent = sent.removeprefix("text=").removesuffix("\r\n")
+    else:
+        raise ValueError(f"{kind} is no form that is read here")
+    return nfc(sent.replace("\r\n", "\n"))
 
 
 @router.get("/docs")
@@ -100,48 +163,3 @@ async def docs_page(request: Request) -> HTMLResponse:
 async def openapi(request: Request) -> Response:
     """The HTTP interface, for programs."""
     return Json(request.app.openapi())
-
-
-def corpus(searcher: Searcher) -> dict[str, Any]:
-    """What every page says of the corpus."""
-    documents = searcher.index.documents
-    return {
-        "as_of": views.korean_date(searcher.index.name.corpus_as_of),
-        "documents": len(documents),
-        "sample": any(searcher.columns.column("sample").values),
-    }
-
-
-FAILURES = {
-    "not_found": ("문서를 찾을 수 없습니다", "이 색인에 없는 문서입니다. 주소를 확인하거나 검색해 주세요."),
-    "not_ready": ("준비 중입니다", "모델과 색인을 불러오고 있습니다. 몇 초 뒤에 이 페이지가 다시 열립니다."),
-}
-BROKEN = ("지금은 검색할 수 없습니다", "서비스가 시작되지 못했습니다. 관리자에게 아래 이름을 알려 주세요.")
-
-
-def failure(error: BeopgilError) -> HTMLResponse:
-    heading, text = FAILURES.get(error.code, BROKEN)
-    response = page("failure.html", error.status, heading=heading, text=text, code=error.code)
-    if error.code == "not_ready":
-        response.headers.update({"Retry-After": "3", "Refresh": "3"})
-    return response
-
-
-def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    text = templates().get_template(template).render(**values)
-    return HTMLResponse(text, status, headers=HEADERS)
-
-
-@cache
-def templates() -> Environment:
-    env = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.globals.update(
-        kinds=views.KINDS, sizes=SIZES, examples=[Asked(text) for text in EXAMPLES], nothing=Asked(), site=SITE
-    )
-    return env

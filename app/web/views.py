@@ -1,71 +1,37 @@
-"""Search responses and documents → what the templates show, in Korean."""
+"""Search responses → what the search page shows, in Korean."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass, replace
-from typing import Any
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from app.law.documents import Document
-from app.retrieval.results import SITE, highlights, metadata
+from app.law.resolve import Flag
+from app.retrieval.results import SITE
 from app.retrieval.searcher import Searcher
-from app.retrieval.types import FoundCitation, Result, SearchResponse
-from app.web.snippets import Segment, segments, snippet
+from app.retrieval.standing import newer_than_known
+from app.retrieval.types import Result, SearchResponse, Understood
+from app.web.asked import Asked
+from app.web.cited import Cited, cited
+from app.web.snippets import Segment, snippet
+from app.web.wording import KINDS, STATUSES, korean_date, percent, period
 
-KINDS = {"": "전체", "statute": "법령", "precedent": "판례"}
-STATUSES = {"in_force": "현행", "not_yet": "시행예정", "former": "구법", "deleted": "삭제"}
-CITATIONS = {
-    "resolved": "확인된 인용",
-    "no_such_article": "없는 조문",
-    "no_such_law": "없는 법령",
-    "no_such_case": "수록되지 않은 사건번호",
-    "deleted": "삭제된 조문",
-    "former": "구법 조문 (현행과 다를 수 있음)",
-    "ambiguous": "둘 이상에 해당하는 인용",
-    "unresolved": "확인할 수 없는 인용",
-}
-SIZE = 10
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+MEANING, WORDS, FUSED, SECOND = "의미", "낱말", "종합", "재순위"
+TOLD: tuple[Flag, ...] = ("alias",)
+"""What the search page says by itself of short names."""
+UNKNOWN = "{}건은 기준일의 연혁이 수록되지 않은 법령의 조문이라, 지금 수록된 가장 새로운 글을 보여 드립니다."
 
 
-def korean_date(iso: str) -> str:
-    """`2020. 8. 20.` of 2020-08-20; what is no ISO date stays."""
-    match = _ISO.fullmatch(iso)
-    return f"{match[1]}. {int(match[2])}. {int(match[3])}." if match else iso
-
-
-def percent(relevance: float) -> int:
-    """Of 0..1, and 100 only for 1."""
-    return 100 if relevance >= 1 else min(99, round(relevance * 100))
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address of a page says of the search: it leads from page to page."""
-
-    q: str = ""
-    kind: str = ""
-    k: int = SIZE
+class Titled(Protocol):
+    """A document, a result, or an answer that gives a document."""
 
     @property
-    def address(self) -> str:
-        """The page of the search; what has its default is left out."""
-        return f"/?{self._state()}"
-
-    def document(self, doc_id: str) -> str:
-        """The page of a document, from where it leads back here."""
-        return f"/d/{doc_id}?{self._state()}" if self.q else f"/d/{doc_id}"
-
-    def of_kind(self, kind: str) -> Asked:
-        return replace(self, kind=kind)
-
-    def of_size(self, k: int) -> Asked:
-        return replace(self, k=k)
-
-    def _state(self) -> str:
-        defaults = Asked()
-        return urlencode({name: value for name, value in asdict(self).items() if value != getattr(defaults, name)})
+    def doc_id(self) -> str: ...
+    @property
+    def kind(self) -> Any: ...
+    @property
+    def citation(self) -> str: ...
+    @property
+    def title(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +49,24 @@ class Head:
     source: str
     """Address at law.go.kr, "" where there is none."""
     sample: bool
+    unsure: bool
+    """The text of the day asked for is not known: a newer one is shown."""
+    coming: str
+    """ISO date from which the next version is law, "" without one."""
+
+    @property
+    def coming_label(self) -> str:
+        return f"{korean_date(self.coming)} 시행되는 개정이 있습니다"
 
 
-def head(document: Document | Result, about: dict[str, Any]) -> Head:
-    status = str(about.get("status", ""))
-    source = str(about.get("url") or "")
+def head(document: Titled, about: dict[str, Any], asked: Asked) -> Head:
+    status, source = str(about.get("status", "")), str(about.get("url") or "")
+    coming, day = str(about.get("next_effective", "")), asked.as_of
+    unsure = bool(day) and newer_than_known(about, day)
+    if unsure:
+        # Of a text that is newer than the day, what it was on that day says nothing.
+        about, status = {**about, "status": ""}, ""
+    shown = day >= coming or status == "not_yet"
     return Head(
         doc_id=document.doc_id,
         kind=document.kind,
@@ -99,19 +78,31 @@ def head(document: Document | Result, about: dict[str, Any]) -> Head:
         facts=_facts(document.kind, about),
         source=source if source.startswith(SITE) else "",
         sample=bool(about.get("sample")),
+        unsure=unsure,
+        coming="" if shown else coming,
     )
 
 
 def _facts(kind: str, about: dict[str, Any]) -> tuple[str, ...]:
     if kind == "precedent":
         return tuple(filter(None, (about.get("court", ""), about.get("case_type", ""))))
-    effective, promulgated = about.get("effective_date", ""), about.get("promulgated", "")
-    facts = (
-        about.get("law_kind", ""),
-        effective and f"{korean_date(effective)} 시행",
-        promulgated and f"{korean_date(promulgated)} 공포",
-    )
-    return tuple(filter(None, facts))
+    # The law's own promulgation says nothing of a version of one article.
+    promulgated = "" if about.get("history") == "known" else korean_date(str(about.get("promulgated", "")))
+    return tuple(filter(None, (about.get("law_kind", ""), _days(about), promulgated and f"{promulgated} 공포")))
+
+
+def _days(about: dict[str, Any]) -> str:
+    """When an article is law; of its law where its own days are not known."""
+    status, start, end = (str(about.get(name, "")) for name in ("status", "effective_from", "effective_to"))
+    if status == "deleted":
+        return f"{korean_date(start)} 삭제" if start else ""
+    if status == "not_yet":
+        start = start or str(about.get("next_effective", ""))
+    start = start or str(about.get("effective_date", ""))
+    if not start:
+        return ""
+    days = period(start, end) if status == "former" and end else korean_date(start)
+    return f"{days} 시행" + (" 예정" if status == "not_yet" else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +123,13 @@ class Hit:
     snippet: list[Segment]
     relevance: int
     pinned: bool
+    beside: bool
+    """It stands beside a citation: no model was asked how relevant it is."""
+    cited_by: int
+    citing: str
+    """Address of the list of decisions that cite it."""
+    coming: str
+    """Address of its next version."""
     stages: tuple[Stage, ...]
     evidence: tuple[tuple[str, int], ...]
     """(text, relevance in per cent), best first."""
@@ -145,17 +143,19 @@ class Hit:
         return next((stage for stage in self.stages if stage.label == SECOND), None)
 
 
-MEANING, WORDS, FUSED, SECOND = "의미", "낱말", "종합", "재순위"
-
-
 def hit(result: Result, asked: Asked) -> Hit:
+    shown = head(result, result.metadata, asked)
     return Hit(
-        head=head(result, result.metadata),
+        head=shown,
         rank=result.rank,
         address=asked.document(result.doc_id),
         snippet=snippet(result.text, result.highlights),
         relevance=percent(result.relevance),
         pinned=result.match == "citation",
+        beside=result.match == "ranked" and not result.evidence,
+        cited_by=int(result.metadata.get("cited_by", 0)),
+        citing=asked.document(result.doc_id, place="cited-by"),
+        coming=asked.on(shown.coming).document(result.doc_id) if shown.coming else "",
         stages=_stages(result),
         evidence=tuple((one.text, percent(one.relevance)) for one in result.evidence),
     )
@@ -174,59 +174,43 @@ def _stages(result: Result) -> tuple[Stage, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
-    """A citation found in the query."""
-
-    text: str
-    citation: str
-    label: str
-    resolved: bool
-    address: str
-
-
-def cited(found: FoundCitation, asked: Asked) -> Cited:
-    target = asked.document(found.doc_id) if found.doc_id else ""
-    return Cited(found.text, found.citation, CITATIONS[found.status], found.status == "resolved", target)
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """The answer to a search."""
 
     hits: tuple[Hit, ...]
+    beside: tuple[Hit, ...]
+    """What stands beside the citations of a query that holds nothing else."""
     citations: tuple[Cited, ...]
+    aliases: tuple[tuple[str, str], ...]
+    """(short or former name as written, what it was taken for)."""
     confident: bool
     degraded: bool
+    note: str
     seconds: float
     sample: bool
 
+    @property
+    def count(self) -> int:
+        return len(self.hits) + len(self.beside)
 
-def found(response: SearchResponse, asked: Asked) -> Found:
+
+def found(response: SearchResponse, asked: Asked, searcher: Searcher) -> Found:
+    hits = [hit(result, asked) for result in response.results]
+    unsure = sum(one.head.unsure for one in hits)
+    understood = response.understood
     return Found(
-        hits=tuple(hit(result, asked) for result in response.results),
-        citations=tuple(cited(one, asked) for one in response.understood.citations),
-        confident=response.confident,
+        hits=tuple(one for one in hits if not one.beside),
+        beside=tuple(one for one in hits if one.beside),
+        citations=tuple(cited(one, asked, searcher, TOLD) for one in understood.citations),
+        aliases=_aliases(understood),
+        # A query that is nothing but citations is answered by them: none of them may be there, and that is said.
+        confident=response.confident or understood.only_citations,
         degraded=response.degraded is not None,
+        note=UNKNOWN.format(unsure) if unsure else "",
         seconds=response.took_ms.total / 1000,
         sample=any(result.metadata.get("sample") for result in response.results),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A document page: sections of (heading, text in segments)."""
-
-    head: Head
-    sections: tuple[tuple[str, list[Segment]], ...]
-
-
-def sheet(searcher: Searcher, document: Document, q: str) -> Sheet:
-    parts = (
-        ("판시사항", document.issues),
-        ("판결요지", document.holdings),
-        ("참조조문", document.cited_statutes),
-        ("참조판례", document.cited_precedents),
-        ("판례내용" if document.kind == "precedent" else "조문", document.text),
-    )
-    sections = tuple((name, segments(text, highlights(text, q))) for name, text in parts if text)
-    return Sheet(head(document, metadata(document, searcher.today())), sections)
+def _aliases(understood: Understood) -> tuple[tuple[str, str], ...]:
+    return tuple((one.written, " 또는 ".join(one.laws)) for one in understood.aliases)

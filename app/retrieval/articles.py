@@ -1,0 +1,84 @@
+"""The articles of a corpus as the reader of citations asks for them: whether one exists, its title, its neighbours."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Literal
+
+from app.law.resolve import Decision
+from app.retrieval.store import DocumentStore
+
+_PARAGRAPHS = re.compile("[①-⑳㉑-㉟㊱-㊿]")
+
+
+class CorpusArticles:
+    """Safe from any number of threads; the list of ids is sorted at the first use."""
+
+    def __init__(self, documents: DocumentStore) -> None:
+        self._documents = documents
+
+    def standing(self, doc_id: str) -> Literal["live", "deleted", "unknown"]:
+        row = self._documents.row(doc_id)
+        if row is None:
+            return "unknown"
+        return "deleted" if self._documents.value("deleted", row) else "live"
+
+    def near(self, doc_id: str, count: int) -> list[str]:
+        """Live articles of the same law nearest in order of number, nearest first, the one before it before the one
+        after it; `doc_id` itself, which need not exist, is left out."""
+        law = doc_id.split("-")[0] + "-"
+        at = bisect_left(self._ids, doc_id)
+        after = at + (at < len(self._ids) and self._ids[at] == doc_id)
+        sides = (self._walk(law, range(at - 1, -1, -1)), self._walk(law, range(after, len(self._ids))))
+        found: list[str] = []
+        while len(found) < count:
+            step = [one for side in sides if (one := next(side, None))]
+            if not step:
+                break
+            found += step
+        return found[:count]
+
+    def first(self, law_id: str, count: int) -> list[str]:
+        """The first live articles of a law."""
+        start = bisect_left(self._ids, f"{law_id}-")
+        walk = self._walk(f"{law_id}-", range(start, len(self._ids)))
+        return [doc_id for _, doc_id in zip(range(count), walk, strict=False)]
+
+    def citation(self, doc_id: str) -> str:
+        return self._value("citation", doc_id)
+
+    def title(self, doc_id: str) -> str:
+        return self._value("title", doc_id)
+
+    def paragraphs(self, doc_id: str) -> int:
+        marks = _PARAGRAPHS.findall(self._value("text", doc_id))
+        return len(set(marks))
+
+    def _value(self, name: str, doc_id: str) -> str:
+        row = self._documents.row(doc_id)
+        return "" if row is None else str(self._documents.value(name, row))
+
+    def _walk(self, law: str, places: range) -> Iterator[str]:
+        for place in places:
+            if not self._ids[place].startswith(law):
+                return
+            if self.standing(self._ids[place]) == "live":
+                yield self._ids[place]
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        """The ids of all articles, sorted: the order of laws and of numbers within a law."""
+        columns = (self._documents.table.column(name).to_pylist() for name in ("doc_id", "kind"))
+        return sorted(doc_id for doc_id, kind in zip(*columns, strict=True) if kind == "statute")
+
+
+def decisions(documents: DocumentStore) -> Iterator[tuple[Decision, str]]:
+    """(decision, its case numbers as printed) of a corpus, in its order."""
+    names = ("kind", "doc_id", "citation", "court", "date", "case_no")
+    for batch in documents.table.select(names).to_batches():
+        for kind, *known, case_no in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+            if kind == "precedent":
+                yield Decision(*known), case_no
