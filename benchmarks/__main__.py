@@ -14,6 +14,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -50,6 +51,9 @@ def build(options: argparse.Namespace) -> dict[str, Search]:
     """The systems by name; the textbook is first."""
     fast = open_searcher(options.root, options.index, options.encoder, options.reranker)
     exact = open_searcher(options.root, options.index, options.encoder, options.reranker, precision="fp32")
+    for searcher in (fast, exact):
+        # The textbook knows no citations between decisions: the same ten can only come of the same ranking.
+        searcher.tuning = replace(searcher.tuning, link_weight=0.0)
     textbook = Textbook(fast.index, options.encoder, options.reranker)
 
     def ours(precise: bool, mode: Mode, rerank: bool) -> Search:

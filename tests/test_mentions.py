@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.law.mentions import ArticleMention, article_mentions
+from app.law.mentions import MOST, ArticleMention, article_mentions
 from app.law.names import Law, LawNames
 from app.law.provisions import Provision
 from app.law.text import match_key, readable
@@ -155,8 +155,8 @@ def test_texts(text: str, expected: list[str]) -> None:
         ("민법 제750\n\n조", []),
         ("개인정보\n\n보호법 제17조", ["보호법 제17조"]),
         ("민법 제1조 제1항\n\n같은 조 제2항", ["민법 제1조 제1항", "? 제2항"]),
-        # but for words that say which law is meant
-        ("민법 제1조\n\n위 법 제2조", ["민법 제1조", "민법 제2조"]),
+        ("민법 제1조\n\n위 법 제2조", ["민법 제1조", "? 제2조"]),
+        ("민법 제1조\n\n같은 법 시행령 제2조", ["민법 제1조", "? 제2조"]),
     ],
 )
 def test_what_is_cut_or_open(text: str, expected: list[str]) -> None:
@@ -247,6 +247,13 @@ def test_ten_thousand_citations_in_one_text() -> None:
     assert time.process_time() - start < 10
     assert len(found) == 10_000
     assert {one.written for one in found} == {"민법"}
+
+
+def test_ranges_do_not_make_millions_of_a_text() -> None:
+    text = "민법 제1조 내지 제100조. " * 6_000
+    found = mentions(text)
+    assert MOST < len(found) < MOST + 3 * 6_000
+    assert [str(one.provision) for one in found[-2:]] == ["제1조", "제100조"]
 
 
 @given(st.sampled_from(["민법", "형사소송법", CRIMES, LABEL, "개인정보 보호법"]), PROVISIONS)

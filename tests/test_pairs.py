@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app.errors import RecordError
 from app.law.citation import Reference
-from app.law.provisions import Provision
 from app.law.documents import Document
+from app.law.provisions import Provision
 from app.law.text import model_text
 from app.retrieval.store import DocumentStore, PassageStore
 from tests.fakes import precedent, statute, write_corpus

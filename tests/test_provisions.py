@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.law.provisions import NOWHERE, Place, Provision, closing, full_year, iso_day, read_places
+from app.law.provisions import NOWHERE, WIDEST, Place, Provision, closing, full_year, iso_day, read_places
 from app.law.text import readable
 from tests.provisions import PROVISIONS
 
@@ -146,7 +146,7 @@ def test_lists_read_back(provisions: list[Provision]) -> None:
     assert [place.provision for place in read(", ".join(map(str, main)))] == main
 
 
-@given(st.integers(1, 900), st.integers(0, 199))
+@given(st.integers(1, 900), st.integers(0, WIDEST))
 def test_a_range_names_each_article_once(first: int, width: int) -> None:
     found = [place.provision.jo for place in read(f"제{first}조 내지 제{first + width}조")]
     assert found == (list(range(first, first + width + 1)) if width else [first, first])
@@ -192,7 +192,7 @@ def test_a_bracket_closes_within_reason(text: str, end: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["제1조 ", "제1,", "제1조 내지 제200조, ", "제1조(", "별지 제1호", "①", "각 호 ", "가목 "]
+    "piece", ["제1조 ", "제1,", "제1조 내지 제100조, ", "제1조(", "별지 제1호", "①", "각 호 ", "가목 "]
 )
 def test_long_chains_take_no_time(piece: str) -> None:
     text = piece * (20_000 // len(piece))

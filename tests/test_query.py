@@ -50,6 +50,9 @@ class Shelf:
     def near(self, doc_id: str, count: int) -> Sequence[str]:
         return ()
 
+    def first(self, law_id: str, count: int) -> Sequence[str]:
+        return ()
+
     def citation(self, doc_id: str) -> str:
         return doc_id
 

@@ -52,6 +52,9 @@ class Shelf:
         same = [one for one in LIVE if one.startswith(law + "-") and one != doc_id]
         return sorted(same, key=lambda one: abs(int(one.split("-")[1]) - int(number)))[:count]
 
+    def first(self, law_id: str, count: int) -> Sequence[str]:
+        return sorted(one for one in LIVE if one.startswith(law_id + "-"))[:count]
+
     def citation(self, doc_id: str) -> str:
         return f"cite {doc_id}"
 

@@ -54,6 +54,8 @@ _LOCAL = re.compile(
 NEAR = 4
 """Names before an article among which the one beside it is looked for: a bracket between them may hold some."""
 YEARS = range(1900, 2100)
+MOST = 20_000
+"""Citations in one text from which on ranges are no longer expanded: 17 characters may name a hundred articles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,7 @@ class _Reader:
         """The law that 같은 법, 이 사건 조례, 현행법 or a bare 법 stands for; of nothing known the head is empty."""
         noun, suffix, start = anaphor["noun"] or anaphor["bare"] or "법", anaphor["suffix"] or "", anaphor.start()
         called = _spaced(anaphor[0]).removesuffix("의").removesuffix(suffix).strip()
-        law = self.law
+        law = None if self.far else self.law
         if not anaphor["noun"]:
             law = self.local.get(called) or (self.local.get("법") if anaphor["bare"] else None) or law
             noun = "법" if called in self.local else noun
@@ -344,6 +346,8 @@ class _Reader:
         return self.breaks[at] if at < len(self.breaks) else len(self.text)
 
     def _emit(self, head: _Head, places: list[Place]) -> None:
+        if len(self.mentions) >= MOST:
+            places = [place for n, place in enumerate(places) if not n or place.start != places[n - 1].start]
         for n, place in enumerate(places):
             start = min(head.start, place.start) if n == 0 and head.start >= 0 else place.start
             self.mentions.append(self._mention(head, place, start))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 LETTERS = "가나다라마바사아자차카타파하"
-WIDEST = 200
+WIDEST = 100
 """Units that a range may name; of a wider one, which is no range, only the ends are read."""
 
 
@@ -108,8 +108,10 @@ _UNIT = re.compile(
     r"|(?:제\s*)?(?P<mok_n>\(\s*\d{1,2}\s*\))\s*[목호항]|제\s*(?P<class>\d{1,2}\s*[종류])"
     rf"|(?P<sub>(?:\(\s*)?(?:\d{{1,2}}|[{LETTERS}])\s*\))"
     r"|(?P<part>(?:본문|단서|[전후]단|중단(?=\s*(?:[,)]|및|$))|후문|전문(?![가적인개직의])|각\s*호\s*외의\s*부분|각\s*[호목])(?![가-힣]*[법령칙]))"
-    r"|(?:[\[(]\s{0,9})?별표(?:(?:\s{0,9}제)?\s{0,9}(?P<table>\d{1,3})\s{0,9}호?(?:\s{0,9}의\s{0,9}(?P<table_ga>\d{1,3}))?)?(?P<annex>)(?:\s{0,9}[\])])?"
-    r"|(?:[\[(]\s{0,9})?별지(?:(?:\s{0,9}제)?\s{0,9}(?P<form>\d{1,3})\s{0,9}호?(?:\s{0,9}의\s{0,9}(?P<form_ga>\d{1,3}))?\s{0,9}(?:호\s{0,9})?)서식(?:\s{0,9}[\])])?"
+    r"|(?:[\[(]\s{0,9})?별표(?:(?:\s{0,9}제)?\s{0,9}(?P<table>\d{1,3})(?:\s{0,9}호)?"
+    r"(?:\s{0,9}의\s{0,9}(?P<table_ga>\d{1,3}))?)?(?P<annex>)(?:\s{0,9}[\])])?"
+    r"|(?:[\[(]\s{0,9})?별지(?:(?:\s{0,9}제)?\s{0,9}(?P<form>\d{1,3})\s{0,9}호?"
+    r"(?:\s{0,9}의\s{0,9}(?P<form_ga>\d{1,3}))?\s{0,9}(?:호\s{0,9})?)서식(?:\s{0,9}[\])])?"
     r"|(?P<supplementary>부칙)(?![가-힣]*[법령칙])"
     r")"
 )
@@ -335,9 +337,7 @@ class Units:
         elif kind == "annex":
             self.annex = _numbered("별표", match["table"], match["table_ga"])
         elif kind == "form":
-            self.annex = (
-                _numbered("별지 제", value, "").replace("제 ", "제") + "호" + _branch(match["form_ga"]) + " 서식"
-            )
+            self.annex = f"별지 제{int(value)}호{_branch(match['form_ga'])} 서식"
         elif kind == "supplementary":
             self.supplementary, self.supplementary_of = True, ""
         elif kind == "part":
