@@ -1,9 +1,10 @@
 """How well and how fast citations are read: precision and recall on the golden strings, coverage and speed on records.
 
-    python -m benchmarks.citations [--golden tests/golden/citations.jsonl] [--source data]
+    python -m benchmarks.citations [--golden tests/golden/citations.jsonl] [--source data] [--index full]
 
 With a folder of records: the share of reference segments that are read, reference strings a second on one core (CPU
-time), and microseconds a query against the dictionary of all its laws.
+time), and microseconds a query against the dictionary of all its laws. With an index: milliseconds of a whole search
+for an article or a decision by its citation, ten results, in process; models are out of reach while it runs.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import orjson
 
 from app.law.aliases import ALIASES
@@ -25,6 +27,10 @@ from app.law.citation import Reference, parse_references, read_references
 from app.law.mentions import article_mentions
 from app.law.names import Law, LawNames
 from app.law.text import match_key, readable
+from app.retrieval.opening import open_searcher
+from app.retrieval.searcher import Searcher
+from app.retrieval.types import SearchRequest, TextEncoder
+from training.index import ENCODER
 from training.sources import jsonl
 from training.sources.records import Broken
 
@@ -62,10 +68,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.citations", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--golden", type=Path, default=GOLDEN)
     parser.add_argument("--source", type=Path, help="a folder of records")
+    parser.add_argument("--index", help="name of a published index")
     options = parser.parse_args()
     print("\n".join(report(scores(golden(options.golden)))))
     if options.source:
         print("\n".join(on_records(options.source)))
+    if options.index:
+        print(looked_up(open_searcher(Path("indexes"), options.index, ENCODER, None)))
+
+
+def looked_up(searcher: Searcher, count: int = 500) -> str:
+    """A search each for `count` documents drawn at random, by their citations."""
+    searcher.warm()
+    searcher.encoder = cast(TextEncoder, None)
+    citations = searcher.index.documents.column("citation")
+    rows = np.random.default_rng(7).choice(len(citations), min(count, len(citations)), replace=False)
+    took, pinned = [], 0
+    for row in rows:
+        start = time.perf_counter()
+        response = searcher.search(SearchRequest(str(citations[row])))
+        took.append(1000 * (time.perf_counter() - start))
+        pinned += any(result.match == "citation" and result.citation == citations[row] for result in response.results)
+    p50, p99 = np.percentile(took, [50, 99])
+    return f"{len(took)} searches by citation: p50 {p50:.2f} ms, p99 {p99:.2f} ms, {pinned} found what they cite"
 
 
 def golden(path: Path = GOLDEN) -> list[dict[str, Any]]:

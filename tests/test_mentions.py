@@ -157,6 +157,7 @@ def test_texts(text: str, expected: list[str]) -> None:
         ("민법 제1조 제1항\n\n같은 조 제2항", ["민법 제1조 제1항", "? 제2항"]),
         ("민법 제1조\n\n위 법 제2조", ["민법 제1조", "? 제2조"]),
         ("민법 제1조\n\n같은 법 시행령 제2조", ["민법 제1조", "? 제2조"]),
+        ("민법 제1조\n\n위 법 제2조, 같은 법 제3조", ["민법 제1조", "? 제2조", "? 제3조"]),
     ],
 )
 def test_what_is_cut_or_open(text: str, expected: list[str]) -> None:

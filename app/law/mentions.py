@@ -112,8 +112,6 @@ class _Reader:
         """The place read last."""
         self.since = 0
         """Where `law` was set."""
-        self.far = False
-        """A blank line stands between: only 위 법 and the like reach over it."""
         self.ended = 0
         """Where the place read last ends."""
         self.silences = list(_silences(self.text))
@@ -187,7 +185,7 @@ class _Reader:
 
     def _spoken(self) -> _Head:
         """The law named last; an empty head where there is none, or a blank line since."""
-        return replace(self.law) if self.law and not self.far else _Head()
+        return replace(self.law) if self.law else _Head()
 
     def _pass(self, place: int) -> None:
         """Take in the laws named up to `place`; forget what was named before a blank line."""
@@ -200,7 +198,7 @@ class _Reader:
             self._defined(*self.aside)
             self.aside = next(self.asides, None)
         if bisect_left(self.breaks, self.since) != bisect_left(self.breaks, place):
-            self.far, self.above, self.since = True, NOWHERE, place
+            self.law, self.above, self.since = None, NOWHERE, place
 
     def _defined(self, opening: int, end: int) -> None:
         """A name of the text's own for a law that is not in the dictionary."""
@@ -215,7 +213,7 @@ class _Reader:
     def _speak(self, head: _Head, end: int) -> None:
         if self.law is None or head.written != self.law.written or head.former != self.law.former:
             self.above = NOWHERE
-        self.law, self.since, self.far = head, end, False
+        self.law, self.since = head, end
 
     def _named(self, named: NamedLaw) -> _Head:
         before = _FORMER.search(self.text, max(0, named.start - 12), named.start)
@@ -288,7 +286,7 @@ class _Reader:
         """The law that 같은 법, 이 사건 조례, 현행법 or a bare 법 stands for; of nothing known the head is empty."""
         noun, suffix, start = anaphor["noun"] or anaphor["bare"] or "법", anaphor["suffix"] or "", anaphor.start()
         called = _spaced(anaphor[0]).removesuffix("의").removesuffix(suffix).strip()
-        law = None if self.far else self.law
+        law = self.law
         if not anaphor["noun"]:
             law = self.local.get(called) or (self.local.get("법") if anaphor["bare"] else None) or law
             noun = "법" if called in self.local else noun
@@ -353,7 +351,7 @@ class _Reader:
             self.mentions.append(self._mention(head, place, start))
         if head.written:
             self.law = head
-        self.above, self.since, self.far = places[-1].provision, places[-1].end, False
+        self.above, self.since = places[-1].provision, places[-1].end
         self.ended = self.since
 
     def _mention(self, head: _Head, place: Place, start: int) -> ArticleMention:
