@@ -123,6 +123,7 @@ PAST = {
         Text("2000-01-01", "2010-01-01", "일지", KEEPER),
         Text("2010-01-01", "", "일지의 기록", KEEPER + " 일지는 3년 동안 보관한다."),
     ],
+    "001-0002": [Text("2006-01-01", "", "등대지기", KEEPER)],
     "009-0001": [Text("1970-01-01", "1990-01-01", "", BOAT)],
 }
 
@@ -154,6 +155,13 @@ class TestPast:
 
     def test_an_article_that_did_not_exist_yet_is_not_reached(self) -> None:
         assert reached("등대법 제2조", self.past(), "2005-01-01") == [("", 0)]
+        assert reached("등대법 제2조", self.past(), "2007-01-01") == [("001-0002", 0)]
+
+    def test_an_article_without_any_version_is_reached_by_its_number(self) -> None:
+        """A corpus may hold the history of some articles of a law alone."""
+        partial = {"001-0001": PAST["001-0001"]}
+        found = reached("등대법 제2조", reading(partial, {"001": "1990-01-01"}), "2005-01-01")
+        assert found == [("001-0002", 0)]
 
     @pytest.mark.parametrize(
         ("versions", "same"),

@@ -73,7 +73,7 @@ class Articles:
         if law is None:
             return "", ""
         doc_id = statute_doc_id(law.law_id, reference.jo, reference.ga)
-        if self._history.covers(law.law_id, day):
+        if self._history.covers(doc_id, law.law_id, day):
             span = self._history.at(doc_id, day)
             kept = span is not None and span.same and reference.revision != "full" and self._has(doc_id)
             return doc_id if kept else "", span.start if span else ""

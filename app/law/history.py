@@ -51,10 +51,10 @@ class History:
         self._of, self._begins = of, begins
         self._spans: dict[str, tuple[Span, ...]] = {}
 
-    def covers(self, law_id: str, day: str) -> bool:
-        """Whether the law's versions are known on that day: an article without one did not exist then."""
+    def covers(self, doc_id: str, law_id: str, day: str) -> bool:
+        """Whether an article's versions are known on that day: where it has none then, it did not exist."""
         begins = self._begins.get(law_id)
-        return begins is not None and begins <= day
+        return begins is not None and begins <= day and bool(self._of(doc_id))
 
     def at(self, doc_id: str, day: str) -> Span | None:
         """The version in force on a day; None where there was none or none is known."""
