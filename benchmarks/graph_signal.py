@@ -5,7 +5,7 @@
 Each signal is added to the first stage's score with a range of weights; the table shows nDCG@10. Only citations made
 before the query's date count, and none by the query's own decision: a decision is ranked by what was known then.
 
-    cited     ln(1 + decisions that cite the candidate)          Tuning.citation_weight
+    cited     ln(1 + decisions that cite the candidate)
     linked    ln(1 + of the best candidates, those that cite it)    Tuning.link_weight
     both      cited + linked
     coupled   mean cosine of what it cites with what the best candidates cite

@@ -208,23 +208,15 @@ def test_results_tell_how_often_they_are_cited(searcher: Searcher) -> None:
 
 
 @pytest.mark.parametrize("rerank", [True, False])
-def test_the_weight_of_citations_moves_decisions_only(searcher: Searcher, rerank: bool) -> None:
-    def ranked(weight: float) -> list[str]:
-        tuning = dataclasses.replace(searcher.tuning, citation_weight=weight)
-        other = Searcher(searcher.index, searcher.encoder, searcher.reranker, tuning=tuning, today=searcher.today)
-        return [one.doc_id for one in other.search(SearchRequest("등대의 등급과 점등", rerank=rerank)).results]
-
-    plain, weighed = ranked(0.0), ranked(1e3)
-    assert weighed[0] == "p1" != plain[0]
-    assert [doc_id for doc_id in weighed if doc_id != "p1"] == [doc_id for doc_id in plain if doc_id != "p1"]
-
-
-def test_the_best_decisions_vouch_for_what_they_cite(searcher: Searcher) -> None:
+def test_the_best_decisions_vouch_for_what_they_cite(searcher: Searcher, rerank: bool) -> None:
     def ranked(weight: float) -> list[str]:
         tuning = dataclasses.replace(searcher.tuning, link_weight=weight)
         other = Searcher(searcher.index, searcher.encoder, searcher.reranker, tuning=tuning, today=searcher.today)
         filters = Filters(kind=("precedent", "statute"))
-        return [one.doc_id for one in other.search(SearchRequest("등대의 등급 지정", filters=filters)).results]
+        return [
+            one.doc_id
+            for one in other.search(SearchRequest("등대의 등급 지정", filters=filters, rerank=rerank)).results
+        ]
 
     plain, weighed = ranked(0.0), ranked(1e3)
     assert weighed[0] == "p1" != plain[0]

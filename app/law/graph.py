@@ -18,6 +18,7 @@ from app.law.citation import Reference, read_references
 from app.law.documents import Document, precedent_citation, statute_doc_id
 from app.law.history import History
 from app.law.names import LawNames
+from app.law.resolve import Decision, by_number
 from app.law.text import match_key
 
 Relation = Literal["statute", "precedent", "delegation", "definition"]
@@ -112,32 +113,21 @@ def full_revisions(cited_statutes: Iterable[str]) -> dict[str, str]:
     return latest
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A decision as citations name it."""
-
-    doc_id: str
-    court: str
-    day: str
-
-
 class Cases:
     """Decisions by case number; several may share one."""
 
     def __init__(self, decisions: Iterable[tuple[str, str, str, str]]) -> None:
         """`decisions` gives (doc_id, case numbers, court, ISO date) of each."""
-        self._cases: dict[str, list[Case]] = {}
-        for doc_id, numbers, court, day in decisions:
-            case = Case(doc_id, court_key(court), day)
-            for number in dict.fromkeys(find_case_numbers(numbers)):
-                self._cases.setdefault(number, []).append(case)
+        self._cases = by_number(
+            (Decision(doc_id, "", court_key(court), day), numbers) for doc_id, numbers, court, day in decisions
+        )
 
     def find(self, reference: CaseReference) -> list[str]:
         """The decisions that a citation names: one for all of its numbers as a rule; [] where none is certain."""
         found = (self._one(number, court_key(reference.court), reference.day) for number in reference.case_nos)
         return [case.doc_id for case in dict.fromkeys(found) if case]
 
-    def _one(self, number: str, court: str, day: str) -> Case | None:
+    def _one(self, number: str, court: str, day: str) -> Decision | None:
         """The decision of that day, or else of that court; the first of several that are the same record twice."""
         known = self._cases.get(number, [])
         fits = [case for case in known if case.day == day]

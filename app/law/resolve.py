@@ -88,7 +88,7 @@ def by_number(decisions: Iterable[tuple[Decision, str]]) -> dict[str, list[Decis
     known: dict[str, list[Decision]] = {}
     for decision, field in decisions:
         numbers = [field] if _PLAIN_NUMBER.fullmatch(field) else find_case_numbers(field)
-        for number in numbers:
+        for number in dict.fromkeys(numbers):
             known.setdefault(number, []).append(decision)
     return known
 

@@ -176,17 +176,17 @@ class Searcher:
         return self._weighed(pool), degraded
 
     def _weighed(self, pool: Pool) -> Pool:
-        """Decisions in the order that their citations speak for too. They trade places among themselves alone, places
-        with their relevance: a search of both kinds keeps its mixture, and relevance falls with the rank."""
+        """Decisions in the order that citations by the best ones speak for too. They trade places among themselves
+        alone, places with their relevance: a search of both kinds keeps its mixture, and relevance falls with the
+        rank."""
         tuning, documents = self.tuning, self.index.passages.documents[pool.ids]
         places = np.flatnonzero(self._decisions[documents])
-        if not (tuning.citation_weight or tuning.link_weight) or not len(places):
+        if not tuning.link_weight or not len(places):
             return pool
-        graph, slots = self.index.graph, places[np.argsort(-pool.final[places], kind="stable")]
+        slots = places[np.argsort(-pool.final[places], kind="stable")]
         best = list(dict.fromkeys(documents[slots].tolist()))[:VOUCHING]
-        links = graph.links(best, documents)
-        signal = tuning.citation_weight * np.log1p(graph.cited_by_count[documents])
-        signal += tuning.link_weight * np.log1p(links)
+        links = self.index.graph.links(best, documents)
+        signal = tuning.link_weight * np.log1p(links)
         unit = tuning.blend if pool.logits is not None and tuning.blend else 1.0
         order = places[np.argsort(-(pool.final + unit * signal)[places], kind="stable")]
         final, relevance = pool.final.copy(), pool.relevance.copy()

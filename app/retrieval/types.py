@@ -194,11 +194,9 @@ class Tuning:
     so that it means the same in every request."""
     plain_confident: float = 0.5
     """The threshold of `confident` where no reranker took part."""
-    citation_weight: float = 0.0
-    """Added to the fused score of a decision: citation_weight × ln(1 + decisions that cite it); like that score it is
-    blended with the logit where there is one."""
     link_weight: float = 0.05
-    """The same with ln(1 + of the best ten decisions found, those that cite it). Chosen on track B dev."""
+    """Added to the fused score of a decision: link_weight × ln(1 + of the best ten decisions found, those that cite
+    it); like that score it is blended with the logit where there is one. Chosen on track B dev."""
 
 
 class TextEncoder(Protocol):
