@@ -7,7 +7,8 @@ PYTHON := $(VENV)/bin/python
 EXTRAS ?= cpu,train,dev
 SERVE_EXTRAS ?= cpu
 INDEX ?= $(or $(BEOPGIL_INDEX),samples)
-DEV ?= samples
+DEV ?= $(if $(filter samples,$(INDEX)),samples,$(or $(wildcard data/benchmark/dev),samples))
+RUN ?= work/evaluate
 OUT ?= work/records
 PORT ?= 8000
 WORKERS ?= 2
@@ -24,7 +25,7 @@ endif
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check bench corpus index train evaluate gpu-test clean
+.PHONY: help install serve test check bench corpus index train evaluate gate gpu-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -55,8 +56,11 @@ index: need-SOURCE need-NAME $(SERVICE) ## an index of your records: SOURCE="fol
 train: need-RECIPE $(ENVIRONMENT) ## every step of RECIPE=a TOML file or a name in training/recipes (ARGS="--from STEP")
 	$(PYTHON) -m training.run $(RECIPE) $(ARGS)
 
-evaluate: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## measures of INDEX=samples over the queries and qrels in DEV=samples
-	$(PYTHON) -m training.evaluate --index $(INDEX) --dev $(DEV) $(ARGS)
+evaluate: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## measures of INDEX=samples into RUN=work/evaluate (DEV=folder, ARGS="--against FOLDER")
+	$(PYTHON) -m training.evaluate --index $(INDEX) --dev $(DEV) --out $(RUN) $(ARGS)
+
+gate: $(ENVIRONMENT) ## refuse the models of RUN=work/evaluate where they are worse than the last release (ARGS=--accept to ship)
+	$(PYTHON) -m training.gate --run $(RUN) $(ARGS)
 
 gpu-test: $(ENVIRONMENT) ## the tests that need a GPU
 	$(PYTHON) -m pytest -m gpu $(ARGS)

@@ -28,13 +28,13 @@ from rich.progress import track
 from app.errors import BeopgilError
 from app.retrieval.graph import Graph
 from app.retrieval.opening import open_searcher
-from app.retrieval.searcher import VOUCHING, Searcher
+from app.retrieval.searcher import Searcher
 from app.retrieval.types import Filters
+from app.retrieval.vouching import BEST
 from training.dev import DevQuery
-from training.evaluate import Plan, tracks
 from training.index import ENCODER
 from training.measures import ndcg
-from training.recipe import Evaluate
+from training.tracks import tracks
 
 WEIGHTS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 Scores = npt.NDArray[np.float64]
@@ -70,11 +70,11 @@ class Signals:
 
     def linked(self, pool: Pool) -> Scores:
         """Every candidate was decided before the query's date, and so were its citations."""
-        return np.log1p(self.graph.links(pool.rows[:VOUCHING].tolist(), pool.rows).astype(np.float64))
+        return np.log1p(self.graph.links(pool.rows[:BEST].tolist(), pool.rows).astype(np.float64))
 
     def coupled(self, pool: Pool) -> Scores:
         cited = [self.cites(int(row)) for row in pool.rows]
-        best = cited[:VOUCHING]
+        best = cited[:BEST]
         values = [
             np.mean([cosine(one, other) for n, other in enumerate(best) if n != place] or [0.0])
             for place, one in enumerate(cited)
@@ -130,8 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         searcher = open_searcher(options.root, options.index, options.encoder, None)
-        plan = Plan(options.dev, Path(), Evaluate(max_queries=options.max_queries))
-        queries = [query for part in tracks(plan) if part.name == "precedents" for query in part.queries if query.date]
+        parts = tracks(options.dev, limit=options.max_queries)
+        queries = [query for part in parts if part.name == "precedents" for query in part.queries if query.date]
         if not queries:
             print(f"{options.dev} holds no judged query with a date for decisions", file=sys.stderr)
             return 1

@@ -95,7 +95,7 @@ def test_only_known_positives_and_empty_places_are_masked(rows: list[list[int]],
     known = [sorted({row[0], *data.draw(st.sets(st.integers(0, 6), max_size=2))}) for row in rows]
     longest = max(map(len, known))
     labels = torch.tensor([row + own + [NOBODY] * (longest - len(own)) for row, own in zip(rows, known, strict=True)])
-    mask = InBatchLoss.false_negatives(labels, 3)
+    mask = InBatchLoss.false_negatives(labels[:, :3].T.reshape(-1), labels[:, 3:])
     for i, own in enumerate(known):
         for place in range(3):
             for j, row in enumerate(rows):

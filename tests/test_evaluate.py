@@ -1,215 +1,46 @@
 from __future__ import annotations
 
 import json
-import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.errors import IndexMissing
 from app.retrieval.searcher import Searcher
-from app.retrieval.store import DocumentStore
-from tests.fakes import DOCUMENTS, build_index, precedent, statute, write_corpus
+from tests.fakes import build_index, write_corpus
+from tests.judged import CORPUS, TRAINED, query, ranking, track, write_citizens, write_dev
 from training import evaluate
-from training.dev import DevQuery
-from training.evaluate import (
-    MEASURES,
-    SYSTEMS,
-    Plan,
-    Run,
-    Score,
-    Track,
-    interval,
-    main,
-    markdown,
-    measure,
-    ranked,
-    score,
-    table,
-    tracks,
-    trained_citations,
-    write_run,
-)
-from training.measures import means
+from training.evaluate import Measured, Plan, comparison, main, measure, rows, table
+from training.evaluation_files import markdown, processor, read_file, rounded
+from training.leaks import LeakError
+from training.measures import calibration_error
 from training.pairs import write_rows
-from training.recipe import Recipe, RecipeError
+from training.recipe import Evaluate, Recipe, RecipeError
+from training.report import RunFolder, page
+from training.run_files import write_run
+from training.scores import NAMES, run_of, values
+from training.systems import DEFAULT, SYSTEMS
 
-
-def log2(rank: int) -> float:
-    return math.log2(rank + 1)
-
-
-def query(query_id: str, *relevant: str, text: str = "q", kind: Any = "statute", date: str = "") -> DevQuery:
-    return DevQuery(query_id, text, date, kind, frozenset(relevant))
-
-
-def run_of(rankings: dict[str, list[str]]) -> Run:
-    return {q: {key: float(len(keys) - i) for i, key in enumerate(keys)} for q, keys in rankings.items()}
-
-
-# measures
-
-
-TRACK = Track(
-    "articles",
-    (query("q1", "a", "b"), query("q2", "c"), query("q3", "d"), query("q4", "e")),
-    {"strict": frozenset({"q1", "q2"}), "all": frozenset({"q1", "q2", "q3", "q4"})},
-)
-RANKINGS = {
-    "q1": ["a", "x", "b"],
-    "q2": ["x", "c"],
-    "q3": [f"x{n}" for n in range(30)] + ["d"],  # relevant at rank 31
-    # q4 has no ranking at all
-}
-EXPECTED = {
-    "nDCG@10": {
-        "q1": (1 / log2(1) + 1 / log2(3)) / (1 / log2(1) + 1 / log2(2)),
-        "q2": 1 / log2(2),
-        "q3": 0.0,
-        "q4": 0.0,
-    },
-    "RR@10": {"q1": 1.0, "q2": 1 / 2, "q3": 0.0, "q4": 0.0},
-    "R@10": {"q1": 1.0, "q2": 1.0, "q3": 0.0, "q4": 0.0},
-    "R@100": {"q1": 1.0, "q2": 1.0, "q3": 1.0, "q4": 0.0},
-}
-
-
-@pytest.mark.parametrize("measure", list(EXPECTED))
-def test_measures_are_their_formulas(measure: str) -> None:
-    """A query without a ranking counts 0; each stratum is a mean over its own queries."""
-    rows = {row["stratum"]: row for row in score(TRACK, run_of(RANKINGS))}
-    assert (rows["strict"]["n"], rows["all"]["n"]) == (2, 4)
-    by_query = EXPECTED[measure]
-    assert rows["all"][measure].mean == pytest.approx(sum(by_query.values()) / 4)
-    assert rows["strict"][measure].mean == pytest.approx((by_query["q1"] + by_query["q2"]) / 2)
-
-
-KEYS = st.sampled_from([f"d{n}" for n in range(15)])
-
-
-@given(
-    st.lists(
-        st.tuples(st.sets(KEYS, min_size=1, max_size=6), st.lists(KEYS, unique=True, max_size=15)),
-        min_size=1,
-        max_size=5,
-    )
-)
-def test_measures_agree_with_our_own(queries: list[tuple[set[str], list[str]]]) -> None:
-    """Differential: ir-measures here, the formulas of training.measures there."""
-    ids = [f"q{n}" for n in range(len(queries))]
-    part = Track(
-        "t", tuple(query(q, *gold) for q, (gold, _) in zip(ids, queries, strict=True)), {"all": frozenset(ids)}
-    )
-    rankings = {q: keys for q, (_, keys) in zip(ids, queries, strict=True)}
-    (row,) = score(part, run_of(rankings))
-    expected = means(rankings, {q: gold for q, (gold, _) in zip(ids, queries, strict=True)})
-    assert {str(m): row[str(m)].mean for m in MEASURES} == pytest.approx(expected)
-
-
-# intervals
-
-
-def test_the_interval_of_a_constant_is_a_point() -> None:
-    assert interval([0.25] * 40) == Score(0.25, 0.25, 0.25)
-    assert interval([1.0]) == Score(1.0, 1.0, 1.0)
-
-
-def test_the_interval_is_about_two_standard_errors() -> None:
-    values = np.random.default_rng(3).random(400).tolist()
-    found = interval(values)
-    error = np.std(values) / math.sqrt(len(values))
-    assert found.mean == pytest.approx(np.mean(values))
-    assert found.low == pytest.approx(found.mean - 1.96 * error, abs=0.3 * error)
-    assert found.high == pytest.approx(found.mean + 1.96 * error, abs=0.3 * error)
-    assert interval(values) == found
-    assert interval(values, seed=8) != found
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_an_interval_holds_its_mean(values: list[float]) -> None:
-    found = interval(values)
-    slack = 1e-9
-    assert min(values) - slack <= found.low <= found.high <= max(values) + slack
-    assert found.mean == pytest.approx(float(np.mean(values)))
-
-
-# files
-
-
-def test_a_run_is_a_trec_file_with_tabs(tmp_path: Path) -> None:
-    write_run(tmp_path / "runs" / "a.tsv", run_of({"q1": ["민법 제750조", "상법 제24조"], "q2": []}), "hybrid")
-    assert (tmp_path / "runs" / "a.tsv").read_text(encoding="utf-8") == (
-        "q1\tQ0\t민법 제750조\t1\t2\thybrid\nq1\tQ0\t상법 제24조\t2\t1\thybrid\n"
-    )
-
-
-def test_the_table_has_every_row_largest_stratum_first() -> None:
-    def row(stratum: str, n: int, system: str, mean: float) -> dict[str, Any]:
-        values = {str(measure): Score(mean, mean - 0.1, mean + 0.1) for measure in MEASURES}
-        return {"track": "articles", "stratum": stratum, "n": n, "system": system, "ms": 1.5, **values}
-
-    rows = [row("strict", 2, "bm25", 0.5), row("all", 4, "bm25", 0.25), row("all", 4, "dense", 0.75)]
-    lines = markdown(rows).splitlines()
-    assert lines[0] == "| track | stratum | n | system | nDCG@10 [95 %] | RR@10 | R@10 | R@100 |"
-    assert lines[2:] == [
-        "| articles | all | 4 | bm25 | 0.2500 [0.150, 0.350] | 0.2500 | 0.2500 | 0.2500 |",
-        "| articles | all | 4 | dense | 0.7500 [0.650, 0.850] | 0.7500 | 0.7500 | 0.7500 |",
-        "| articles | strict | 2 | bm25 | 0.5000 [0.400, 0.600] | 0.5000 | 0.5000 | 0.5000 |",
-    ]
-    assert table(rows[:2]).row_count == 2
-
-
-# tracks
-
-
-CORPUS = (
-    *DOCUMENTS,
-    precedent(103, "손해배상(기)", "위법행위로 인한 손해배상책임의 요건", "", date="2023-02-02"),
-    precedent(104, "손해배상(기)", "위법행위로 인한 손해배상책임의 범위와 요건", "", date="2022-03-01"),
-    statute(
-        "000900",
-        "민법",
-        "제750조",
-        "불법행위",
-        "위법행위로 손해를 가한 자는 배상할 책임이 있다.",
-        law_kind="조선총독부법률",
-    ),
-)
-QUERIES = [
-    {"query_id": "103#1", "text": "위법행위로 인한 손해배상책임의 요건", "date": "2023-02-02", "names_statute": False},
-    {
-        "query_id": "9#0",
-        "text": "형법상 공연히 사실을 적시하여 명예를 훼손한 자",
-        "date": "2022-01-01",
-        "names_statute": True,
-    },
-    {"query_id": "8#0", "text": "정당한 이유 없는 해고의 효력", "date": "2022-03-01", "names_statute": False},
-    {"query_id": "7#0", "text": "아무것도 판정되지 않은 질의", "date": "2022-01-01", "names_statute": False},
-]
+SHIPPED = Evaluate().systems
+FILES = {
+    "runs", "measures.json", "table.md", "values.json", "strata.json", "recall.json", "relevance.json",
+    "failures.jsonl", "failures.md", "meta.json",
+}  # fmt: skip
 
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
-    made = Recipe.model_validate(
-        {"name": "e", "work": str(tmp_path), "index": {"root": str(tmp_path / "indexes"), "name": "fake"}}
-    )
+    citizens = write_citizens(tmp_path / "citizen")
+    sections = {"index": {"root": str(tmp_path / "indexes"), "name": "fake"}, "evaluate": {"citizens": str(citizens)}}
+    made = Recipe.model_validate({"name": "e", "work": str(tmp_path), **sections})
     write_corpus(made.folder("corpus"), CORPUS)
-    write_rows(made.train_pairs, [{"positive_passages": ["001692-0307#0", "no-such-article#0"]}])
-    write_rows(made.dev / "queries.jsonl", QUERIES)
-    (made.dev / "qrels.articles.tsv").write_text(
-        "103#1\t0\t민법 제750조\t1\n9#0\t0\t형법 제307조\t1\n8#0\t0\t근로기준법 제23조\t1\n8#0\t0\t형법 제307조\t0\n"
-    )
-    (made.dev / "qrels.precedents.tsv").write_text("103#1\t0\t101\t1\n8#0\t0\t102\t1\n")
+    row = {"query_id": "p1#0", "query_text": "공연히", "date": "2015-01-01", "positive_passages": ["001692-0307#0"]}
+    write_rows(made.train_pairs, [row] * TRAINED["001692-0307"])
+    write_dev(made.dev)
     return made
-
-
-def plan_of(recipe: Recipe) -> Plan:
-    trained = trained_citations(recipe.train_pairs, DocumentStore(recipe.documents))
-    return Plan(recipe.dev, recipe.folder("evaluate"), recipe.evaluate, trained)
 
 
 @pytest.fixture(scope="module")
@@ -217,78 +48,22 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
     return build_index(tmp_path_factory.mktemp("evaluate"), CORPUS)
 
 
-def test_tracks_and_their_strata(recipe: Recipe) -> None:
-    """Strict names no statute; unseen has no gold article in any training pair."""
-    articles, precedents = tracks(plan_of(recipe))
-    assert (articles.name, precedents.name) == ("articles", "precedents")
-    assert {name: sorted(ids) for name, ids in articles.strata.items()} == {
-        "all": ["103#1", "8#0", "9#0"], "strict": ["103#1", "8#0"], "named": ["9#0"], "unseen": ["103#1", "8#0"],
-    }  # fmt: skip
-    assert {name: sorted(ids) for name, ids in precedents.strata.items()} == {"all": ["103#1", "8#0"]}
-    assert articles.queries[0] == query("103#1", "민법 제750조", text=str(QUERIES[0]["text"]), date="2023-02-02")
-    assert precedents.queries[1].relevant == {"p102"}
-    assert precedents.queries[1].kind == "precedent"
+def plan_of(recipe: Recipe, **changes: Any) -> Plan:
+    return replace(Plan(recipe.dev, recipe.folder("evaluate"), recipe.evaluate, TRAINED), **changes)
 
 
-def test_trained_articles_are_known_by_citation(recipe: Recipe) -> None:
-    documents = DocumentStore(recipe.documents)
-    assert trained_citations(recipe.train_pairs, documents) == {"형법 제307조"}
-    assert trained_citations(recipe.dev / "no-such-file", documents) == frozenset()
+def found_in(folder: Path, name: str) -> Any:
+    return json.loads((folder / name).read_text(encoding="utf-8"))
 
 
-def test_an_empty_stratum_and_a_track_without_qrels_are_left_out(recipe: Recipe) -> None:
-    (recipe.dev / "qrels.precedents.tsv").unlink()
-    write_rows(recipe.dev / "queries.jsonl", [{**row, "names_statute": True} for row in QUERIES])
-    (articles,) = tracks(plan_of(recipe))
-    assert sorted(articles.strata) == ["all", "named", "unseen"]
+# the step
 
 
-def test_at_most_so_many_queries(recipe: Recipe) -> None:
-    fewer = recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"max_queries": 1})})
-    assert [[one.query_id for one in part.queries] for part in tracks(plan_of(fewer))] == [["103#1"], ["103#1"]]
-
-
-def test_without_training_pairs_nothing_is_called_unseen(recipe: Recipe) -> None:
-    articles, _ = tracks(Plan(recipe.dev, recipe.dev, recipe.evaluate))
-    assert sorted(articles.strata) == ["all", "named", "strict"]
-
-
-# rankings
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_every_system_ranks_articles_by_citation(recipe: Recipe, searcher: Searcher, system: str) -> None:
-    """Each citation once: a forerunner that shares one does not come beside the law in force."""
-    articles, _ = tracks(plan_of(recipe))
-    found = ranked(searcher, articles, system, recipe.evaluate)
-    assert list(found) == [one.query_id for one in articles.queries]
-    for scores in found.values():
-        assert list(scores.values()) == sorted(scores.values(), reverse=True)
-        assert all("제" in key for key in scores)
-    assert next(iter(found["103#1"])) == "민법 제750조"
-    assert next(iter(found["9#0"])) == "형법 제307조"
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_precedents_are_earlier_than_the_query_and_never_its_own(
-    recipe: Recipe, searcher: Searcher, system: str
-) -> None:
-    _, precedents = tracks(plan_of(recipe))
-    found = ranked(searcher, precedents, system, recipe.evaluate)
-    assert {"p101", "p104"} <= set(found["103#1"]) <= {"p101", "p102", "p104"}  # not p103 itself
-    assert {"p102"} <= set(found["8#0"]) <= {"p101", "p102"}  # p104 is of the query's own day
-    assert next(iter(found["8#0"])) == "p102"
-
-
-def test_an_unknown_system_is_refused(recipe: Recipe, searcher: Searcher) -> None:
-    part = next(tracks(plan_of(recipe)))
-    with pytest.raises(RecipeError, match="no system 'bm26'; there are bm25, dense, hybrid, reranked"):
-        ranked(searcher, part, "bm26", recipe.evaluate)
-
-
-def test_the_step_writes_runs_measures_and_a_table(
+@pytest.fixture
+def folder(
     recipe: Recipe, searcher: Searcher, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+) -> Path:
+    """What the step wrote, with the searcher that its recipe names."""
     asked: list[tuple[Any, ...]] = []
 
     def opened(*arguments: Any) -> Searcher:
@@ -298,25 +73,198 @@ def test_the_step_writes_runs_measures_and_a_table(
     monkeypatch.setattr(evaluate, "open_searcher", opened)
     evaluate.run(recipe)
     assert asked == [(Path(recipe.index.root), "fake", recipe.encoder_model, recipe.reranker_model)]
-    folder = recipe.folder("evaluate")
-    names = {f"{part}.{system}.tsv" for part in ("articles", "precedents") for system in SYSTEMS}
-    assert {path.name for path in (folder / "runs").iterdir()} == names
-    rows = json.loads((folder / "measures.json").read_text())
-    assert len(rows) == 4 * 4 + 4  # systems × strata of track A, and all of track B
-    first = next(row for row in rows if row["stratum"] == "all" and row["track"] == "articles")
-    assert first["nDCG@10"]["low"] <= first["nDCG@10"]["mean"] <= first["nDCG@10"]["high"]
-    assert first["ms"] > 0
-    shown = (folder / "table.md").read_text()
-    assert len(shown.splitlines()) == 2 + len(rows)
-    assert shown.strip() in capsys.readouterr().out
+    return recipe.folder("evaluate")
+
+
+def test_the_step_writes_a_row_per_track_stratum_and_system(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert {path.name for path in folder.iterdir()} == FILES
+    parts = ("articles", "citizens", "precedents")
+    assert {path.name for path in (folder / "runs").iterdir()} == {f"{p}.{s}.tsv" for p in parts for s in SHIPPED}
+    listed = found_in(folder, "measures.json")
+    strata = found_in(folder, "strata.json")
+    assert [(r["track"], r["stratum"], r["system"]) for r in listed] == [
+        (part, stratum, system) for part in parts for stratum in strata[part] for system in SHIPPED
+    ]
+    for row in listed:
+        assert row["n"] == len(strata[row["track"]][row["stratum"]])
+        assert {*row["measures"]} - {"ECE"} == {*NAMES}
+        assert ("ECE" in row["measures"]) == (row["stratum"] == "all" and row["system"] == DEFAULT)
+        assert "ms" not in row
+        for score in row["measures"].values():
+            assert 0 <= score["low"] <= score["high"]
+    assert len((folder / "table.md").read_text().splitlines()) == 2 + len(listed)
+    assert "articles: calibration error of hybrid+rerank 0." in capsys.readouterr().out
+
+
+def test_the_files_agree_with_one_another(folder: Path) -> None:
+    """Means are those of the values, recall at 10 and 100 those of the curves, the error that of the relevances."""
+    by_query, curves, strata = (found_in(folder, f"{name}.json") for name in ("values", "recall", "strata"))
+    for row in found_in(folder, "measures.json"):
+        found = by_query[row["track"]][row["system"]]
+        for name in NAMES:
+            mean = sum(found[q][name] for q in strata[row["track"]][row["stratum"]]) / row["n"]
+            assert row["measures"][name]["mean"] == pytest.approx(mean, abs=1e-6)
+        curve = curves[row["track"]][row["system"]]
+        if row["stratum"] == "all":
+            assert curve["k"][-1] == (100 if "+rerank" in row["system"] else 200)
+            assert curve["recall"][3] == pytest.approx(row["measures"]["R@10"]["mean"])
+        if "ECE" in row["measures"]:
+            pairs = found_in(folder, "relevance.json")[row["track"]]
+            error = calibration_error(*np.array(pairs).T)
+            assert row["measures"]["ECE"]["mean"] == pytest.approx(error, abs=1e-5)
+
+
+def test_the_folder_says_what_was_measured(folder: Path, searcher: Searcher) -> None:
+    meta = found_in(folder, "meta.json")
+    assert (meta["index"], meta["version"]) == (searcher.index.name.name, searcher.index.name.version)
+    assert meta["models"][0].startswith("fake-encoder ")
+    assert (meta["depth"], meta["first_depth"], meta["machine"]) == (100, 200, processor())
+    assert meta["queries"] == {"articles": 3, "citizens": 2, "precedents": 2}
+    assert meta["seconds"] > 0
+
+
+def test_the_report_reads_the_folder(folder: Path) -> None:
+    made = page(RunFolder.read(folder))
+    assert "never seen" in made
+    assert "hybrid+rerank" in made
+
+
+def test_a_leak_stops_the_step(recipe: Recipe) -> None:
+    write_rows(recipe.weak_pairs, [{"query": "정당한 이유 없는  해고의 효력", "pos": ["x"], "source": "title_article"}])
+    with pytest.raises(LeakError, match="asks what dev query 8#0 asks"):
+        evaluate.run(recipe)
+
+
+# what is measured
+
+
+def test_citizens_need_an_index_that_holds_their_law(
+    recipe: Recipe, searcher: Searcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = write_citizens(tmp_path / "other", ["주택임대차보호법 제3조", "상법 제24조", "형법 제307조"])
+    settings = Evaluate(systems=("bm25", "dense"), citizens=str(elsewhere))
+    listed = measure(searcher, plan_of(recipe, settings=settings))
+    assert {row["track"] for row in listed} == {"articles", "precedents"}
+    assert "citizens: left out, the index holds 1 of 3 relevant articles" in capsys.readouterr().out
+    settings = Evaluate(systems=("bm25", "dense"), citizens="")
+    assert measure(searcher, plan_of(recipe, settings=settings)) == listed
+
+
+def test_chosen_tracks_alone(recipe: Recipe, searcher: Searcher, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = measure(searcher, plan_of(recipe, tracks=("precedents",), settings=Evaluate(systems=("bm25",))))
+    assert {row["track"] for row in listed} == {"precedents"}
+    assert "citizens" not in capsys.readouterr().out
+
+
+def test_without_training_counts_rarity_is_left_out_aloud(
+    recipe: Recipe, searcher: Searcher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = measure(searcher, plan_of(recipe, counts={}))
+    assert not [row for row in listed if "seen" in row["stratum"]]
+    assert capsys.readouterr().out.startswith("rarity: left out")
+
+
+def test_a_system_measured_alone_says_how_long_it_takes(recipe: Recipe, searcher: Searcher) -> None:
+    alone = Evaluate(systems=("dense",), citizens="")
+    listed = measure(searcher, plan_of(recipe, settings=alone))
+    assert all(row["ms"] > 0 for row in listed)
+    assert str(table(listed).columns[-1].header) == "ms"
+    assert [row["system"] for row in listed if "ECE" in row["measures"]] == ["dense", "dense"]
 
 
 def test_a_folder_without_judged_queries_is_refused(recipe: Recipe, searcher: Searcher, tmp_path: Path) -> None:
+    settings = Evaluate(citizens="")
     for folder in (tmp_path / "nothing", recipe.dev):
         (recipe.dev / "qrels.articles.tsv").write_text("")
         (recipe.dev / "qrels.precedents.tsv").unlink(missing_ok=True)
         with pytest.raises(RecipeError, match=r"holds no judged query; it needs queries\.jsonl and qrels"):
-            measure(searcher, Plan(folder, tmp_path / "out", recipe.evaluate))
+            measure(searcher, plan_of(recipe, dev=folder, settings=settings))
+
+
+# against an earlier run
+
+
+def measured(*found: str) -> Measured:
+    """One query whose relevant document is `a`, ranked by hybrid+rerank."""
+    part, rankings = track(query("q", "a")), {DEFAULT: {"q": ranking(found)}}
+    by_query = {DEFAULT: values(part, run_of(rankings[DEFAULT]))}
+    return Measured(part, {"all": ("q",)}, rankings, by_query)
+
+
+def test_a_run_is_compared_with_an_earlier_one(tmp_path: Path) -> None:
+    """Systems that only one has are passed over; the earlier name of the default system is known."""
+    write_run(tmp_path, "articles", "reranked", run_of({"q": ranking(["x", "x2", "a"]), "other": ranking(["a"])}))
+    write_run(tmp_path, "articles", "bm25", run_of({"q": ranking(["a"])}))
+    first, second = comparison(measured("a", "x"), tmp_path)
+    assert first == {
+        "track": "articles", "system": DEFAULT, "stratum": "all", "measure": "nDCG@10", "n": 1,
+        "before": 0.5, "after": 1.0, "difference": 0.5, "low": 0.5, "high": 0.5, "p": 1.0,
+    }  # fmt: skip
+    assert (second["measure"], second["difference"]) == ("R@100", 0.0)
+
+
+def test_a_query_the_earlier_run_did_not_rank_takes_no_part(tmp_path: Path) -> None:
+    write_run(tmp_path, "articles", DEFAULT, run_of({"other": ranking(["a"])}))
+    assert list(comparison(measured("a"), tmp_path)) == []
+
+
+def test_the_comparison_is_written_and_goes_with_its_run(
+    recipe: Recipe, searcher: Searcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = plan_of(recipe, folder=tmp_path / "first")
+    measure(searcher, plan)
+    capsys.readouterr()
+    measure(searcher, replace(plan, folder=tmp_path / "second", against=tmp_path / "first"))
+    listed = found_in(tmp_path / "second", "comparison.json")
+    assert {row["system"] for row in listed} == {*SHIPPED}
+    assert {(row["difference"], row["low"], row["high"], row["p"]) for row in listed} == {(0.0, 0.0, 0.0, 1.0)}
+    assert (tmp_path / "second" / "comparison.md").read_text().strip() in capsys.readouterr().out
+    write_run(tmp_path / "third", "articles", "dense", run_of({"other": ranking(["a"])}))
+    measure(searcher, replace(plan, folder=tmp_path / "second", against=tmp_path / "third"))
+    assert "third and this run have no query and system in common" in capsys.readouterr().out
+    measure(searcher, replace(plan, folder=tmp_path / "second"))
+    assert {path.name for path in (tmp_path / "second").iterdir()} == FILES
+
+
+def test_nothing_to_compare_with_is_said_before_the_search(recipe: Recipe, searcher: Searcher, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"nowhere holds no runs/\*\.tsv to compare with"):
+        measure(searcher, plan_of(recipe, against=tmp_path / "nowhere"))
+
+
+# tables
+
+
+def test_the_table_has_every_row_in_order() -> None:
+    def row(stratum: str, system: str, mean: float) -> dict[str, Any]:
+        spread = {name: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1} for name in NAMES}
+        return {"track": "articles", "stratum": stratum, "n": 4, "system": system, "measures": spread}
+
+    listed = [row("all", "bm25", 0.25), row("all", "dense", 0.75), row("strict", "bm25", 0.5)]
+    lines = markdown(listed).splitlines()
+    assert lines[0] == "| track | stratum | n | system | nDCG@10 [95 %] | RR@10 | R@10 | R@100 |"
+    assert lines[2:] == [
+        "| articles | all | 4 | bm25 | 0.2500 [0.150, 0.350] | 0.2500 | 0.2500 | 0.2500 |",
+        "| articles | all | 4 | dense | 0.7500 [0.650, 0.850] | 0.7500 | 0.7500 | 0.7500 |",
+        "| articles | strict | 4 | bm25 | 0.5000 [0.400, 0.600] | 0.5000 | 0.5000 | 0.5000 |",
+    ]
+    assert table(listed).row_count == 3
+
+
+def test_rows_of_a_track_by_hand() -> None:
+    (row,) = rows(measured("x", "a"))
+    assert (row["track"], row["stratum"], row["system"], row["n"]) == ("articles", "all", DEFAULT, 1)
+    assert row["measures"]["RR@10"] == {"mean": 0.5, "low": 0.5, "high": 0.5}
+    assert row["measures"]["ECE"]["mean"] == pytest.approx((1.0 + 0.5) / 2)  # 1.0 of x, 0.5 of a
+
+
+def test_values_are_rounded_at_any_depth() -> None:
+    assert rounded({"a": [(1 / 3, 1)], "b": "c"}) == {"a": [[0.333333, 1]], "b": "c"}
+
+
+def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "values.json").write_text("{")
+    with pytest.raises(Exception, match=r"values\.json is not JSON"):
+        read_file(tmp_path, "values.json")
 
 
 # the command
@@ -326,21 +274,16 @@ def test_the_command_measures_an_index_that_is_there(
     recipe: Recipe, searcher: Searcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(evaluate, "open_searcher", lambda *arguments: searcher)
-    arguments = [
-        "--index",
-        "fake",
-        "--dev",
-        str(recipe.dev),
-        "--out",
-        str(tmp_path / "out"),
-        "--systems",
-        "bm25",
-        "dense",
-    ]
-    assert main([*arguments, "--train-pairs", str(recipe.train_pairs), "--max-queries", "2", "--depth", "20"]) == 0
-    rows = json.loads((tmp_path / "out" / "measures.json").read_text())
-    assert {row["system"] for row in rows} == {"bm25", "dense"}
-    assert {row["n"] for row in rows if row["stratum"] == "all"} == {2}
+    places = ["--index", "fake", "--dev", str(recipe.dev), "--out", str(tmp_path / "out"), "--citizens", ""]
+    settings = ["--train-pairs", str(recipe.train_pairs), "--max-queries", "2", "--depth", "20"]
+    assert main([*places, *settings, "--systems", "bm25", "dense"]) == 0
+    listed = found_in(tmp_path / "out", "measures.json")
+    assert {row["system"] for row in listed} == {"bm25", "dense"}
+    assert {row["n"] for row in listed if row["stratum"] == "all"} == {2}
+    assert found_in(tmp_path / "out", "meta.json")["depth"] == 20
+    again = ["--against", str(tmp_path / "out"), "--tracks", "articles", "--systems", "bm25"]
+    assert main([*places, *settings, *again]) == 0
+    assert {row["track"] for row in found_in(tmp_path / "out", "comparison.json")} == {"articles"}
 
 
 def test_a_mistake_is_one_line_and_status_1(
@@ -352,3 +295,8 @@ def test_a_mistake_is_one_line_and_status_1(
     monkeypatch.setattr(evaluate, "open_searcher", missing)
     assert main(["--index", "nowhere", "--dev", str(recipe.dev)]) == 1
     assert capsys.readouterr().err == "index_missing: no index nowhere; build it\n"
+
+
+def test_every_system_of_a_recipe_is_known() -> None:
+    assert {*SHIPPED} <= {*SYSTEMS}
+    assert SHIPPED[-1] == DEFAULT

@@ -7,9 +7,9 @@ cosine / temperature), except passages of documents that are positive for it, wh
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import torch
 from peft import PeftModel
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.trainer import SentenceTransformerTrainer
 from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 from torch import Tensor
@@ -29,11 +28,15 @@ from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.encoder import Encoder
 from app.retrieval.store import DocumentStore, PassageStore
+from training import ranks
 from training import recipe as recipes
 from training.base import base_folder, open_encoder, stored_dtype, token_limits, transformer, write_model
+from training.in_batch import NOBODY, InBatchLoss
 from training.pool import PoolEvaluator, dev_pool
+from training.rarity import write_trained_counts
 from training.recipe import Recipe
 from training.trainer import (
+    GROUP,
     PlainCheckpoints,
     add_lora,
     callbacks,
@@ -44,30 +47,34 @@ from training.trainer import (
     total_steps,
     trainable,
     training_arguments,
+    write_measures,
 )
 from training.triples import Triples, read_triples
+from training.vectors import Ids
 
 PARITY = 1e-3
 """By how much a cosine between the trained and the saved model's vectors of one text may fall short of 1."""
 PARITY_TEXTS = 128
-NOBODY = -1
-"""The document of a place without a passage."""
 
 
 def run(recipe: Recipe) -> None:
     section, folder = recipe.bi_encoder, recipe.folder("bi_encoder")
     documents, passages = DocumentStore(recipe.documents), PassageStore(recipe.passages)
     triples = read_triples(recipe.triples, documents, passages)
-    base = base_folder(recipe, section)
+    base = ranks.on_first(lambda: base_folder(recipe, section))
     model = prepared_model(base, section)
     evaluator = dev_pool(recipe, documents, passages, triples)
     if evaluator is not None:
-        print("before: " + "  ".join(f"{k} {v:.4f}" for k, v in evaluator(model).items()), flush=True)
-    trainer = make_trainer(model, triples, section, folder / "checkpoints", evaluator)
+        before = ranks.on_first(lambda: evaluator(model))
+        print("before: " + "  ".join(f"{k} {v:.4f}" for k, v in before.items()), flush=True)
+    guide = open_encoder(base, section, devices.resolve("auto")).eval() if section.guide else None
+    trainer = make_trainer(model, triples, section, folder / "checkpoints", evaluator, guide)
     steps = fit(trainer, inputs_of(section, recipe.triples, base))
+    write_measures(trainer, folder)
     print(f"trained {steps} steps on {len(triples.examples):,} triples", flush=True)
-    save(model, base, recipe, parity_texts(triples))
-    shutil.rmtree(folder / "checkpoints")
+    ranks.on_first(lambda: save(model, base, recipe, parity_texts(triples)))
+    ranks.on_first(lambda: write_trained_counts(recipe.train_pairs, recipe.encoder_model))
+    ranks.on_first(lambda: shutil.rmtree(folder / "checkpoints"))
 
 
 def prepared_model(base: Path, section: recipes.BiEncoder) -> SentenceTransformer:
@@ -92,6 +99,7 @@ def make_trainer(
     section: recipes.BiEncoder,
     folder: Path,
     evaluator: PoolEvaluator | None,
+    guide: SentenceTransformer | None = None,
 ) -> Trainer:
     held_out = triples.held_out(section.eval_queries, section.seed) if section.best_by == "loss" else None
     rows = np.setdiff1d(np.arange(len(triples.examples)), [] if held_out is None else held_out)
@@ -108,13 +116,25 @@ def make_trainer(
             steps=total_steps(section, len(rows)),
             evaluated=evaluated,
         ),
-        train_dataset=datasets.Dataset.from_dict({"row": rows}),
+        train_dataset=datasets.Dataset.from_dict({"row": rows, GROUP: groups_of(triples, rows)}),
         eval_dataset=None if held_out is None else datasets.Dataset.from_dict({"row": held_out}),
-        loss=InBatchLoss(model, section.temperature, devices.batch_tokens(device)),
+        loss=InBatchLoss(model, section, devices.batch_tokens(device), rows_of(triples), guide),
         evaluator=evaluator,
         data_collator=TripleCollator(model, triples, section),
         callbacks=callbacks(section, candidates=width, evaluated=evaluated),
     )
+
+
+def groups_of(triples: Triples, rows: Ids) -> list[int]:
+    """The source of each example as a number: a batch holds one of them, so that no source is the other's easy
+    negative."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(triples.examples[row].source, len(numbers)) for row in rows.tolist()]
+
+
+def rows_of(triples: Triples) -> Counter[int]:
+    """Training rows of each document that is a positive."""
+    return Counter(triples.document(example.positive) for example in triples.examples)
 
 
 class TripleCollator(SentenceTransformerDataCollator):
@@ -152,45 +172,6 @@ class TripleCollator(SentenceTransformerDataCollator):
         for row, documents in enumerate(known):
             label[row, len(columns) : len(columns) + len(documents)] = documents
         return torch.from_numpy(label)
-
-
-class InBatchLoss(MultipleNegativesRankingLoss):
-    """The library's loss at scale = 1 / temperature, with false negatives masked and short forward passes.
-
-    On a CPU one pass over the whole batch leaves the cache and takes twice as long as passes of a few thousand tokens.
-    """
-
-    def __init__(self, model: SentenceTransformer, temperature: float, batch_tokens: int) -> None:
-        super().__init__(model, scale=1 / temperature)
-        self.batch_tokens = batch_tokens
-
-    def forward(self, sentence_features: Any, labels: Tensor) -> Tensor:
-        """Mean cross-entropy over the batch, a float32 scalar."""
-        queries, passages = (self._embed(features) for features in sentence_features)
-        width = len(passages) // len(queries)
-        scores = self.scale * self.similarity_fct(queries, passages)
-        masked = scores.masked_fill(self.false_negatives(labels, width), -math.inf)
-        return torch.nn.functional.cross_entropy(masked, torch.arange(len(queries), device=scores.device))
-
-    @staticmethod
-    def false_negatives(labels: Tensor, width: int) -> Tensor:
-        """bool (batch, batch × width): passages of documents known to be positive for the query, and empty places."""
-        candidates, known = labels[:, :width].T.reshape(-1), labels[:, width:]
-        mask = (candidates[None, :, None] == known[:, None, :]).any(dim=2) | (candidates == NOBODY)[None, :]
-        mask[torch.arange(len(labels)), torch.arange(len(labels))] = False
-        return mask
-
-    def _embed(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Vectors (texts, dim) float32, in the texts' order."""
-        lengths = features["attention_mask"].sum(dim=1).cpu().numpy()
-        order, parts = [], []
-        for batch in devices.token_batches(lengths, self.batch_tokens):
-            chosen, longest = torch.from_numpy(batch), int(lengths[batch[0]])
-            part = {name: tensor[chosen.to(tensor.device), :longest] for name, tensor in features.items()}
-            parts.append(self.model(part)["sentence_embedding"].float())
-            order.append(chosen)
-        back = torch.argsort(torch.cat(order)).to(parts[0].device)
-        return torch.cat(parts)[back]
 
 
 # The finished model

@@ -24,13 +24,14 @@ from sentence_transformers.cross_encoder.trainer import CrossEncoderTrainer
 from sentence_transformers.cross_encoder.training_args import CrossEncoderTrainingArguments
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.encoder import Encoder
 from app.retrieval.reranker import Reranker
 from app.retrieval.store import DocumentStore, PassageStore
+from training import ranks
 from training import recipe as recipes
 from training.base import stored_dtype, write_model
 from training.calibration import Calibration, Scored, blended, calibrate
@@ -49,6 +50,7 @@ from training.trainer import (
     total_steps,
     trainable,
     training_arguments,
+    write_measures,
 )
 from training.triples import Triples, read_triples
 
@@ -59,24 +61,42 @@ PARITY = 0.05
 def run(recipe: Recipe) -> None:
     section, folder = recipe.cross_encoder, recipe.folder("cross_encoder")
     documents, passages = DocumentStore(recipe.documents), PassageStore(recipe.passages)
-    encoder = Encoder.load(recipe.encoder_model)
-    pools = Pools(documents, passages, encoder, recipe.folder("bi_encoder") / "vectors")
-    source = recipe.triples
-    if section.remine:
-        source = folder / "triples.jsonl"
-        mine(recipe, pools, source)
-    choosing, calibrating = judged_queries(recipe, pools)
+    source = folder / "triples.jsonl" if section.remine else recipe.triples
+    choosing, calibrating = ranks.on_first(lambda: first_stage_work(recipe, documents, passages, source))
     triples = read_triples(source, documents, passages)
-    base = base_folder(recipe)
+    base = ranks.on_first(lambda: base_folder(recipe))
     model = prepared_model(base, section)
     evaluator = make_evaluator(model, section, choosing, passages)
     trainer = make_trainer(model, triples, section, folder / "checkpoints", evaluator)
     steps = fit(trainer, inputs_of(section, source, base))
+    write_measures(trainer, folder)
     print(f"trained {steps} steps on {len(triples.examples):,} triples", flush=True)
-    saved = save(model, base, recipe, triples)
-    finish(saved, recipe, calibrating, passages)
-    shutil.rmtree(folder / "checkpoints")
-    shutil.rmtree(base)
+    ranks.on_first(lambda: finish(save(model, base, recipe, triples), recipe, calibrating, passages))
+    ranks.on_first(lambda: remove(folder / "checkpoints", base))
+
+
+def first_stage_work(
+    recipe: Recipe, documents: DocumentStore, passages: PassageStore, source: Path
+) -> tuple[list[Judged], list[Judged]]:
+    """What needs the bi-encoder: triples mined anew into `source`, where asked for, and the judged queries."""
+    encoder = Encoder.load(recipe.encoder_model)
+    pools = Pools(documents, passages, encoder, recipe.folder("bi_encoder") / "vectors")
+    if recipe.cross_encoder.remine:
+        mine(fewer(recipe), pools, source)
+    return judged_queries(recipe, pools)
+
+
+def fewer(recipe: Recipe) -> Recipe:
+    """The recipe with cross_encoder.mined of the queries to mine."""
+    section, share = recipe.mine, recipe.cross_encoder.mined
+    weak = {source: math.ceil(share * count) for source, count in section.weak.items()}
+    counts = {"max_queries": math.ceil(share * section.max_queries), "weak": weak}
+    return recipe.model_copy(update={"mine": section.model_copy(update=counts)})
+
+
+def remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 def judged_queries(recipe: Recipe, pools: Pools) -> tuple[list[Judged], list[Judged]]:
@@ -115,6 +135,8 @@ def base_folder(recipe: Recipe) -> Path:
         str(source), config=config, local_files_only=True, trust_remote_code=False, dtype=torch.float32
     )
     tokenizer = AutoTokenizer.from_pretrained(str(source), local_files_only=True, trust_remote_code=False)
+    if section.graft:
+        graft(model, recipe.encoder_model)
 
     def write(path: str) -> None:
         model.save_pretrained(path)
@@ -122,6 +144,21 @@ def base_folder(recipe: Recipe) -> Path:
 
     write_model(write, target, {})
     return target
+
+
+def graft(model: Any, encoder: Path) -> None:
+    """Give a model the token vectors of the trained bi-encoder. RecipeError where the tables differ in size."""
+    trained = AutoModel.from_pretrained(
+        str(encoder), local_files_only=True, trust_remote_code=False, dtype=torch.float32
+    )
+    own, table = model.get_input_embeddings().weight, trained.get_input_embeddings().weight
+    if own.shape != table.shape:
+        raise RecipeError(
+            f"cross_encoder.graft: the base has token vectors {tuple(own.shape)}, the bi-encoder {tuple(table.shape)}; "
+            "both must come from one pretraining"
+        )
+    with torch.no_grad():
+        own.copy_(table)
 
 
 def open_model(base: Path, section: recipes.CrossEncoder, device: str = "cpu") -> CrossEncoder:
@@ -257,11 +294,14 @@ def list_loss(logits: Tensor, present: Tensor, section: recipes.CrossEncoder) ->
         masked = logits.masked_fill(~present, -math.inf)
         return functional.cross_entropy(masked, torch.zeros(len(logits), dtype=torch.int64, device=logits.device))
     if section.loss == "margin":
-        return functional.relu(section.margin - logits[:, :1] + logits[:, 1:])[present[:, 1:]].mean()
+        return ranks.mean(functional.relu(section.margin - logits[:, :1] + logits[:, 1:])[present[:, 1:]])
     targets = torch.zeros_like(logits)
     targets[:, 0] = 1
     weight = torch.tensor(section.positive_weight, device=logits.device)
-    return functional.binary_cross_entropy_with_logits(logits[present], targets[present], pos_weight=weight)
+    losses = functional.binary_cross_entropy_with_logits(
+        logits[present], targets[present], pos_weight=weight, reduction="none"
+    )
+    return ranks.mean(losses)
 
 
 # The finished model

@@ -1,8 +1,10 @@
 """train.jsonl + base encoder → triples.jsonl (rows with hard negatives), dev_pool.jsonl (candidates of dev queries)
 
-The candidates of a query are its dense and lexical neighbours among the passages of its positives' kind. Dropped are:
-a positive's document (or its namesake), what the same decision cites, the decision itself, passages with a positive's
-text, and whatever scores above `margin` × the best positive: likely relevant, only not cited.
+Rows come from train.jsonl (positives by id) and, where the recipe asks, from the other sources of weak.jsonl (positives
+as text). The candidates of a query are its dense and lexical neighbours among the passages of its positives' kind, and
+the articles beside a positive in its law. Dropped are: a positive's document (or its namesake), what the same decision
+cites, the decision itself, passages with a positive's text or all but its vector, and whatever scores above `margin` ×
+the best positive: likely relevant, only not cited.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +25,8 @@ from rich.progress import track
 from app.law.text import match_key
 from app.retrieval import device as devices
 from app.retrieval.encoder import Encoder
-from app.retrieval.lexical import LexicalIndex
+from app.retrieval.filters import FilterColumns
+from app.retrieval.lexical import LexicalIndex, weighted
 from app.retrieval.store import DocumentStore, PassageStore
 from app.retrieval.types import Candidates
 from training import recipe as recipes
@@ -50,6 +53,7 @@ class Pool:
     passages: Ids
     documents: npt.NDArray[np.int32]
     keys: Keys
+    families: Ids
     bodies: npt.NDArray[np.uint64]
     vectors: Floats
     lexical: Lexical
@@ -74,15 +78,19 @@ def run(recipe: Recipe) -> None:
 def mine(recipe: Recipe, pools: Pools, target: Path) -> Counter[str]:
     """Write the triples; returns (and prints) how many candidates were dropped, and why."""
     miner = Miner(recipe.mine, recipe.seed, pools)
-    chosen = chosen_rows(recipe.train_pairs, recipe.mine, recipe.seed, miner.kind)
+    chosen = [
+        (path, kind, numbers)
+        for path, wanted in ((recipe.train_pairs, trained_sources(recipe.mine)), (recipe.weak_pairs, recipe.mine.weak))
+        for kind, numbers in (chosen_rows(path, wanted, recipe.seed, miner.kind) if wanted else {}).items()
+    ]
     if not chosen:
         raise RecipeError(
             f"{recipe.train_pairs} has no rows of mine.query_sources {list(recipe.mine.query_sources)}: name others"
         )
     triples = (
         row
-        for kind, numbers in chosen.items()
-        for row in miner.triples(read_rows(recipe.train_pairs, numbers), pools[kind], len(numbers))
+        for path, kind, numbers in chosen
+        for row in miner.triples(read_rows(path, numbers), pools[kind], len(numbers))
     )
     write_rows(target, triples)
     print("  ".join(f"{reason} {count:,}" for reason, count in miner.counts.most_common()), flush=True)
@@ -120,9 +128,10 @@ class Pools:
             passages=indices,
             documents=rows,
             keys=document_keys(self.documents)[rows],
+            families=FilterColumns(self.documents).families()[rows],
             bodies=np.array([body_hash(text) for text in texts], dtype=np.uint64),
             vectors=passage_vectors(self.encoder, self.passages, indices, self.folder / f"{kind}.npy"),
-            lexical=LexicalIndex.build(texts),
+            lexical=LexicalIndex.build(map(weighted, texts)),
         )
 
 
@@ -132,15 +141,27 @@ def body_hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(match_key(body).encode(), digest_size=8).digest(), "big")
 
 
-def chosen_rows(path: Path, section: recipes.Mine, seed: int, kind: Any) -> dict[str, Ids]:
-    """Line numbers (ascending) of the rows to mine, by the kind of their positives; `max_queries` drawn by seed."""
-    sources = set(section.query_sources)
-    numbers = [(n, kind(row)) for n, row in enumerate(read_json(path)) if row.get("source", "") in sources]
-    if section.max_queries and len(numbers) > section.max_queries:
-        kept = np.random.default_rng(seed).choice(len(numbers), section.max_queries, replace=False)
-        numbers = [numbers[i] for i in np.sort(kept)]
-    kinds = sorted({kind for _, kind in numbers})
-    return {kind: np.array([n for n, k in numbers if k == kind], dtype=np.int64) for kind in kinds}
+def trained_sources(section: recipes.Mine) -> dict[str, int]:
+    """How many rows of train.jsonl to mine by source: `max_queries` is shared out over all of them, 0 is all."""
+    return dict.fromkeys(section.query_sources, section.max_queries)
+
+
+def chosen_rows(path: Path, wanted: Mapping[str, int], seed: int, kind: Any) -> dict[str, Ids]:
+    """Line numbers (ascending) of the rows to mine, by the kind of their positives; of each source as many as `wanted`
+    says, drawn by seed, 0 for all."""
+    numbers: dict[str, list[tuple[int, str]]] = {}
+    for number, row in enumerate(read_json(path)):
+        if row.get("source", "") in wanted:
+            numbers.setdefault(row["source"], []).append((number, kind(row)))
+    drawn: list[tuple[int, str]] = []
+    for source, listed in numbers.items():
+        most = wanted[source]
+        if most and len(listed) > most:
+            kept = np.random.default_rng(seed).choice(len(listed), most, replace=False)
+            listed = [listed[i] for i in np.sort(kept)]
+        drawn += listed
+    kinds = sorted({kind for _, kind in drawn})
+    return {kind: np.array(sorted(n for n, k in drawn if k == kind), dtype=np.int64) for kind in kinds}
 
 
 def read_rows(path: Path, numbers: Ids) -> Iterator[Row]:
@@ -155,11 +176,23 @@ class Miner:
         self.section, self.seed = section, seed
         self.documents, self.passages, self.encoder = pools.documents, pools.passages, pools.encoder
         self.counts: Counter[str] = Counter()
+        self._keys = document_keys(pools.documents)
         self._device = devices.resolve("auto")
 
     def kind(self, row: Row) -> str:
         """statute or precedent, from the first positive. RecipeError where the corpus does not have it."""
-        return str(self.documents.column("kind")[self.passages.documents[self._passage(row["positive_passages"][0])]])
+        return str(self.documents.column("kind")[self._document(row)])
+
+    def _document(self, row: Row) -> int:
+        """The document of the first positive: by the passage's id, or by the key of a row with texts."""
+        if "pos" not in row:
+            return int(self.passages.documents[self._passage(row["positive_passages"][0])])
+        document = self.documents.row(str(row.get("key", "")).partition("#")[0])
+        if document is None:
+            raise RecipeError(
+                f"document {row.get('key')} is not in this corpus; make the pairs again with --from pairs"
+            )
+        return document
 
     def _passage(self, passage_id: str) -> int:
         index = self.passages.rows.get(passage_id)
@@ -172,9 +205,10 @@ class Miner:
         steps = range(0, total, CHUNK)
         for _ in track(steps, description=f"mining {total:,} queries"):
             chunk = list(islice(rows, CHUNK))
-            found = self._search([row["query_text"] for row in chunk], pool)
-            for row, (vector, ids, scores) in zip(chunk, found, strict=True):
-                negatives = self._negatives(row, pool, vector, ids, scores)
+            found = self._search([row["query"] if "pos" in row else row["query_text"] for row in chunk], pool)
+            positives = self._positives(chunk, pool)
+            for row, own, (vector, ids, scores) in zip(chunk, positives, found, strict=True):
+                negatives = self._negatives(row, own, pool, vector, ids, scores)
                 self.counts["queries"] += 1
                 if negatives:
                     yield {
@@ -203,27 +237,68 @@ class Miner:
             more = np.setdiff1d(more, own)
             yield vector, np.concatenate([own, more]), np.concatenate([own_scores, pool.vectors[more] @ vector])
 
-    def _negatives(self, row: Row, pool: Pool, vector: Floats, ids: Ids, scores: Floats) -> list[int]:
-        positives = pool.positions(np.array([self._passage(p) for p in row["positive_passages"]], dtype=np.int64))
-        barred = self._barred(row, pool, positives)
-        best = float((pool.vectors[positives] @ vector).max())
+    def _positives(self, rows: list[Row], pool: Pool) -> list[Floats]:
+        """The vectors of each row's positives."""
+        texts = [text for row in rows for text in row.get("pos", ())]
+        encoded = iter(self.encoder.encode_passages(texts) if texts else ())
+        return [
+            np.stack([next(encoded) for _ in row["pos"]])
+            if "pos" in row
+            else np.asarray(pool.vectors[self._places(row, pool)])
+            for row in rows
+        ]
+
+    def _places(self, row: Row, pool: Pool) -> Ids:
+        passages = [self._passage(p) for p in row["positive_passages"]]
+        return pool.positions(np.array(passages, dtype=np.int64))
+
+    def _negatives(
+        self, row: Row, positives: Floats, pool: Pool, vector: Floats, ids: Ids, scores: Floats
+    ) -> list[int]:
+        barred = self._barred(row, pool)
+        if self.section.beside and pool.documents.size:
+            more = np.setdiff1d(self._beside(row, pool), ids)
+            ids, scores = np.concatenate([ids, more]), np.concatenate([scores, pool.vectors[more] @ vector])
+        best = float((positives @ vector).max())
         kept = self._kept(ids, scores, pool, barred, best - (1 - self.section.margin) * abs(best))
-        kept = kept[self.section.skip_top :]
-        rng = np.random.default_rng([self.seed, zlib.crc32(row["query_id"].encode())])
+        kept = self._distinct(kept[self.section.skip_top :], positives, pool)
+        rng = np.random.default_rng([self.seed, zlib.crc32(str(row.get("query_id") or row["query"]).encode())])
         hard = self.section.negatives - round(self.section.random_share * self.section.negatives)
         chosen = sorted(rng.choice(len(kept), min(hard, len(kept)), replace=False).tolist()) if kept else []
         drawn = (int(n) for n in rng.integers(len(pool.passages), size=4 * self.section.negatives))
         spare = dict.fromkeys(n for n in drawn if not barred.holds(n, pool) and n not in kept)
         return [*(kept[i] for i in chosen), *list(spare)[: self.section.negatives - len(chosen)]]
 
-    def _barred(self, row: Row, pool: Pool, positives: Ids) -> Barred:
+    def _beside(self, row: Row, pool: Pool) -> Ids:
+        """The passages of the articles up to `beside` places before and after the first positive in its law."""
+        document, reach = self._document(row), self.section.beside
+        law = self.documents.column("law_id")
+        near = range(max(0, document - reach), min(len(self.documents), document + reach + 1))
+        rows = [other for other in near if other != document and law[other] == law[document] and law[document]]
+        low, high = np.searchsorted(pool.documents, rows), np.searchsorted(pool.documents, rows, side="right")
+        return np.array([n for a, b in zip(low, high, strict=True) for n in range(a, b)], dtype=np.int64)
+
+    def _distinct(self, kept: list[int], positives: Floats, pool: Pool) -> list[int]:
+        """Without those whose vector is nearly a positive's: the same rule under another number."""
+        if not kept or self.section.duplicate >= 1:
+            return kept
+        like = (pool.vectors[kept] @ positives.T).max(axis=1) > self.section.duplicate
+        self.counts["nearly a positive"] += int(like.sum())
+        return [position for position, drop in zip(kept, like, strict=True) if not drop]
+
+    def _barred(self, row: Row, pool: Pool) -> Barred:
         cited = [self.documents.row(doc_id) for doc_id in row.get("exclude", ())]
-        own = self.documents.row(row["query_id"].partition("#")[0])
+        document, own = self._document(row), self.documents.row(str(row.get("query_id", "")).partition("#")[0])
+        if "pos" in row:
+            keys, bodies = {str(self._keys[document])}, {body_hash(text) for text in row["pos"]}
+        else:
+            places = self._places(row, pool)
+            keys, bodies = set(pool.keys[places]), set(pool.bodies[places].tolist())
         return Barred(
-            keys=frozenset(pool.keys[positives]),
+            keys=frozenset(keys),
             cited=frozenset(document for document in cited if document is not None),
             own=-1 if own is None else own,
-            bodies=frozenset(pool.bodies[positives].tolist()),
+            bodies=frozenset(bodies),
         )
 
     def _kept(self, ids: Ids, scores: Floats, pool: Pool, barred: Barred, ceiling: float) -> list[int]:

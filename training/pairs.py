@@ -30,6 +30,8 @@ from app.law.names import LawNames
 from app.law.text import match_key, model_text
 from app.retrieval.filters import FilterColumns
 from app.retrieval.store import DocumentStore, PassageStore
+from training.article_pairs import article_pairs, inline
+from training.judgment_pairs import judgment_pairs
 from training.recipe import Recipe
 
 Row = dict[str, Any]
@@ -98,6 +100,16 @@ class CorpusView:
                 return index
         return candidates[0]
 
+    def nearest_passage(self, query: str, row: int) -> int:
+        """Of a document's passages, the one that shares the largest part of the query's character bigrams."""
+        indices = self.passages_of(row)
+        return indices[0] if len(indices) == 1 else nearest(query, indices, self.passages.text)
+
+    def shared(self, query: str, passage: int) -> float:
+        """The part of a query's distinct character bigrams that a passage holds."""
+        wanted = _bigrams(query)
+        return len(wanted & _bigrams(self.passages.text(passage))) / max(1, len(wanted))
+
 
 class FrequencyCap:
     """Keeps about `limit` rows of each document: a row with count c so far stays with probability limit / c."""
@@ -163,13 +175,14 @@ def weak_pairs(
     for row in read_json(recipe.train_pairs):
         for passage_id in row["positive_passages"]:
             text = corpus.passages.text(corpus.passages.rows[passage_id])
-            yield _inline(row["query_text"], text, "issue_article", passage_id.split("#")[0])
+            yield inline(row["query_text"], text, "issue_article", passage_id.split("#")[0])
     yield from _decision_pairs(corpus, recipe.pairs.train_before, forbidden)
-    yield from _article_pairs(corpus, rng)
-
-
-def _inline(query: str, positive: str, source: str, key: str) -> Row:
-    return {"query": query, "pos": [positive], "neg": [], "source": source, "key": key}
+    section = recipe.pairs
+    yield from article_pairs(corpus, rng, section.sentences, section.plain_share)
+    if section.judgments:
+        cap = FrequencyCap(section.max_per_article_in_judgments, rng)
+        reader = FilterColumns(corpus.documents).citation_reader()
+        yield from judgment_pairs(corpus, reader, section.judgments, section.train_before, forbidden, cap)
 
 
 def _decision_pairs(corpus: CorpusView, before: str, forbidden: frozenset[str]) -> Iterator[Row]:
@@ -178,16 +191,19 @@ def _decision_pairs(corpus: CorpusView, before: str, forbidden: frozenset[str]) 
     for document in decisions_before(corpus, before):
         holdings = split_issues(document.holdings)
         cited = split_issues(document.cited_precedents)
+        found = (row for text in cited.values() for row in _cited_decisions(text, by_case))
+        every = sorted({str(corpus.documents.column("doc_id")[row]) for row in found})
         for number, text in issues_of(document, forbidden).items():
             holding = model_text(holdings.get(number, holdings.get(0, "") if number <= 1 else ""))
             if len(holding) >= MINIMUM:
-                yield _inline(text, f"{document.title}\n{holding}", "issue_holding", f"{document.doc_id}#{number}")
+                yield inline(text, f"{document.title}\n{holding}", "issue_holding", f"{document.doc_id}#{number}")
             for row in _cited_decisions(cited.get(number, cited.get(0, "")), by_case):
                 own = corpus.documents.column("doc_id")[row] in forbidden
                 if not own and corpus.documents.column("date")[row] < document.date:
                     index = nearest(text, corpus.passages_of(row), corpus.passages.text)
                     key = corpus.passages.passage_id(index)
-                    yield _inline(text, corpus.passages.text(index), "issue_precedent", key)
+                    row_of = inline(text, corpus.passages.text(index), "issue_precedent", key)
+                    yield {**row_of, "query_id": f"{document.doc_id}#{number}", "exclude": every}
 
 
 def case_numbers(documents: DocumentStore) -> dict[str, int]:
@@ -212,27 +228,6 @@ def nearest(query: str, indices: Iterable[int], text: Callable[[int], str]) -> i
 def _bigrams(text: str) -> set[str]:
     text = match_key(text)
     return {text[i : i + 2] for i in range(len(text) - 1)}
-
-
-def _article_pairs(corpus: CorpusView, rng: np.random.Generator) -> Iterator[Row]:
-    """title → article, half of the time with the title taken out, and a sentence → its article without the sentence."""
-    documents, passages = corpus.documents, corpus.passages
-    rows = np.flatnonzero((documents.column("kind") == "statute") & ~documents.column("deleted").astype(bool))
-    for row in track(rows, description="titles and sentences of articles"):
-        doc_id, title = str(documents.column("doc_id")[row]), str(documents.column("title")[row])
-        law, indices = str(documents.column("law")[row]), corpus.passages_of(int(row))
-        text = passages.text(indices[0])
-        if len(title) >= 2 and title != "목적":
-            query = f"{law} {title}" if rng.random() < 0.5 else title
-            shown = text.replace(f"({title})", "", 1) if rng.random() < 0.5 else text
-            yield _inline(query, shown, "title_article", doc_id)
-        text = passages.text(indices[int(rng.integers(len(indices)))])
-        heading, _, body = text.partition("\n")
-        sentences = [s.strip() for s in re.split(r"(?<=다\.)\s|\n|(?=[①-⑳])", body) if len(s.strip()) >= 25]
-        if len(sentences) > 1:
-            sentence = sentences[int(rng.integers(len(sentences)))]
-            rest = body.replace(sentence, "", 1).strip()
-            yield _inline(re.sub(r"^[①-⑳\d.\s]+", "", sentence), f"{heading}\n{rest}", "sentence_article", doc_id)
 
 
 def _counted(rows: Iterable[Row], counts: Counter[str]) -> Iterator[Row]:

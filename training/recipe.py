@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from app.errors import BeopgilError
 
@@ -72,6 +72,13 @@ class Pairs(Section):
     max_positives: int = 8
     max_per_document: int = 400
     """Rows kept of one much-cited article, 0 for all: 민법 제750조 alone is 4 % of all citations."""
+    sentences: int = Field(default=2, ge=1)
+    """Sentences of one article that become queries for the rest of it, at most."""
+    plain_share: float = Field(default=0.3, ge=0, le=1)
+    """Share of titles and sentences put in everyday words and as questions."""
+    judgments: tuple[str, ...] = ()
+    """Files of whole judgments, JSON lines with precedent_id, decision_date and text."""
+    max_per_article_in_judgments: int = 60
 
 
 class Mine(Section):
@@ -87,7 +94,15 @@ class Mine(Section):
     """A candidate scoring above `margin` × the positive's score is taken for a false negative."""
     random_share: float = 0.2
     max_queries: int = 0
+    """Rows of each of `query_sources`, 0 for all."""
     query_sources: tuple[str, ...] = ("issue_article",)
+    """Sources of train.jsonl."""
+    weak: dict[str, int] = {}
+    """Sources of weak.jsonl and how many of their rows, 0 for all."""
+    beside: int = Field(default=0, ge=0)
+    """Articles before and after a positive in its law that are candidates too."""
+    duplicate: float = 0.98
+    """Cosine above which a candidate is taken for the positive's own rule under another number."""
 
 
 class Trainer(Section):
@@ -132,6 +147,14 @@ class BiEncoder(Trainer):
 
     lora_rank: int = 16
     temperature: float = Field(default=0.05, gt=0)
+    symmetric: float = Field(default=0.0, ge=0, le=1)
+    """Part of the loss in which the positives choose among the queries."""
+    frequency: float = Field(default=0.0, ge=0)
+    """Correction for documents that are often a positive: 0 none, 1 the whole logarithm of their training rows."""
+    guide: bool = False
+    """Mask in-batch negatives that the base prefers to the positive."""
+    dimensions: tuple[int, ...] = ()
+    """Shorter vectors that are trained too (Matryoshka)."""
     negatives: int = 4
     query_prompt: str = "query: "
     passage_prompt: str = "passage: "
@@ -157,6 +180,10 @@ class CrossEncoder(Trainer):
     """By which a positive's logit must exceed a negative's in the margin loss."""
     remine: bool = True
     """Negatives by the trained bi-encoder instead of those of the mine step."""
+    mined: float = Field(default=1.0, gt=0, le=1)
+    """Share of the mine step's queries that are mined anew."""
+    graft: bool = False
+    """Start with the trained bi-encoder's token vectors in place of the base's."""
     target_precision: float = Field(default=0.8, gt=0, le=1)
     """Precision of the first result at and above the `confident` threshold."""
 
@@ -173,10 +200,62 @@ class Index(Section):
 class Evaluate(Section):
     """Index + qrels → run files and measures."""
 
+    systems: tuple[str, ...] = ("bm25-unread", "bm25", "dense", "hybrid", "hybrid+rerank")
+    """Of training/systems.py."""
     depth: int = 100
-    k: int = 100
+    """Passages that each first stage recalls and the reranker reads."""
+    first_depth: int = 200
+    """Passages that a system without the reranker recalls: for its recall at k."""
+    k: int = 200
+    """Documents kept of a ranking."""
     max_queries: int = 0
-    """0 is all."""
+    """Of each track, drawn by a fixed seed; 0 is all."""
+    citizens: str = "benchmarks/citizen"
+    """Folder with lay questions: queries.jsonl and qrels.articles.tsv. "" leaves the track out."""
+
+
+class Range(Section):
+    """Numbers from `low` to `high`, both included: evenly, or evenly in their logarithm."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = None
+    """Distance of neighbours; without it any number between."""
+
+    @model_validator(mode="after")
+    def _has_width(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("with log = true, low must be above 0 and step left out")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step {self.step} is not above 0")
+        return self
+
+
+Choices = Annotated[tuple[Any, ...], Tag("choices"), Field(min_length=1)]
+Dimension = Annotated[
+    Choices | Annotated[Range, Tag("range")],
+    Discriminator(lambda given: "range" if isinstance(given, dict | Range) else "choices"),
+]
+"""The values that one key takes in a sweep: a list of them, or a range."""
+
+
+class Sweep(Section):
+    """Trials of one step with other values: python -m training.sweep. No step of the pipeline reads this section."""
+
+    step: Literal["pretrain", "bi_encoder", "cross_encoder"] = "bi_encoder"
+    measure: str = "nDCG@10"
+    """Of the dev measures that the step's evaluator sees, the one to raise: nDCG@10, RR@10, R@10 or R@100."""
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    trials: int = Field(default=20, ge=1)
+    """In all: a sweep that is started again runs what is missing of them."""
+    prune: bool = True
+    """Stop a trial whose best evaluation so far is below the median of earlier trials at that point."""
+    seed: int = 7
+    space: dict[str, Dimension] = {}
+    """"section.key" → its choices, or {low, high, log, step}."""
 
 
 class Recipe(Section):
@@ -193,6 +272,7 @@ class Recipe(Section):
     cross_encoder: CrossEncoder = CrossEncoder()
     index: Index = Index()
     evaluate: Evaluate = Evaluate()
+    sweep: Sweep = Sweep()
 
     def folder(self, step: str) -> Path:
         """Where a step writes; created by the step."""
@@ -263,10 +343,15 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
         raise RecipeError(f"{path} is not TOML: {error}") from error
     for override in overrides or []:
         _override(values, override)
+    return build(values, str(path))
+
+
+def build(values: dict[str, Any], name: str) -> Recipe:
+    """The recipe of these sections. Raises RecipeError, which begins with `name`."""
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"{path}: " + "; ".join(map(_explain, error.errors()))) from error
+        raise RecipeError(f"{name}: " + "; ".join(map(_explain, error.errors()))) from error
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -287,8 +372,8 @@ def _override(values: dict[str, Any], override: str) -> None:
 def _explain(error: Any) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        known: dict[str, Any] = Recipe.model_fields
-        for part in error["loc"][:-1]:
+        known: dict[str, Any] = Range.model_fields if "range" in error["loc"] else Recipe.model_fields
+        for part in [] if "range" in error["loc"] else error["loc"][:-1]:
             known = known[str(part)].annotation.model_fields
         return f"unknown key {key}; known here: {', '.join(known)}"
     return f"{key}: {error['msg']} (got {error.get('input')!r})"

@@ -15,7 +15,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import Tensor
 
 from app.retrieval import device as devices
-from app.retrieval.fusion import fuse
+from app.retrieval.fusion import fuse, sureness, with_family
 from app.retrieval.reranker import pair_layout
 from app.retrieval.store import PassageStore
 from app.retrieval.types import Candidates, Tokens, Tuning
@@ -122,10 +122,11 @@ def first_stage(queries: Sequence[DevQuery], pool: Pool, encoder: TextEncoder, d
     scores, rows = nearest(
         encoder.encode_queries([q.text for q in queries]), pool.vectors, depth, devices.resolve("auto")
     )
-    judged: list[Judged] = []
+    judged, tuning = list[Judged](), Tuning()
     for query, own_scores, own in zip(queries, scores, rows, strict=True):
-        found = fuse(Candidates(own, own_scores), pool.lexical.search(query.text, depth), 1.0, "hybrid", Tuning())
-        best = found.head(depth)
+        sure = sureness(float(own_scores[0]), tuning)
+        found = fuse(Candidates(own, own_scores), pool.lexical.search(query.text, depth), 1.0, "hybrid", tuning, sure)
+        best = with_family(found, pool.families[found.ids], tuning.family_weight).head(depth)
         judged.append(Judged(query, pool.keys[best.ids].tolist(), pool.passages[best.ids], best.scores))
     return judged
 

@@ -3,6 +3,7 @@
     records → corpus → pairs → pretrain → mine → bi_encoder → cross_encoder → index → evaluate
 
 Steps meet only in files. A step that has run with the same inputs is skipped and says so.
+Several GPUs or processes share the steps bi_encoder and cross_encoder:  torchrun --nproc-per-node=N -m training.run …
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import BeopgilError
-from training import bi_encoder, corpus, cross_encoder, evaluate, index, mine, pairs, pretrain
+from training import bi_encoder, corpus, cross_encoder, evaluate, index, mine, pairs, pretrain, ranks
 from training.recipe import Recipe, RecipeError, load_recipe
 
 
@@ -27,6 +28,8 @@ class Step:
     name: str
     run: Callable[[Recipe], None]
     after: tuple[str, ...] = ()
+    shared: bool = False
+    """Whether all processes work on it; the others wait while the first does any other step."""
 
 
 STEPS = (
@@ -34,8 +37,8 @@ STEPS = (
     Step("pairs", pairs.run, ("corpus",)),
     Step("pretrain", pretrain.run, ("pairs",)),
     Step("mine", mine.run, ("pretrain",)),
-    Step("bi_encoder", bi_encoder.run, ("mine",)),
-    Step("cross_encoder", cross_encoder.run, ("bi_encoder",)),
+    Step("bi_encoder", bi_encoder.run, ("mine",), shared=True),
+    Step("cross_encoder", cross_encoder.run, ("bi_encoder",), shared=True),
     Step("index", index.run, ("cross_encoder",)),
     Step("evaluate", evaluate.run, ("index",)),
 )
@@ -53,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="run the steps even where their inputs have not changed")
     options = parser.parse_args(arguments)
     try:
-        run(load_recipe(options.recipe, options.overrides), options.first, options.last, force=options.force)
+        with ranks.together():
+            recipe = ranks.on_first(lambda: load_recipe(options.recipe, options.overrides))
+            run(recipe, options.first, options.last, force=options.force)
     except BeopgilError as error:
         print(f"{error.code}: {error.message}", file=sys.stderr)
         return 1
@@ -72,27 +77,36 @@ def run(recipe: Recipe, first: str = NAMES[0], last: str = NAMES[-1], *, force: 
 
 
 def perform(recipe: Recipe, step: Step, mark: str, *, force: bool) -> None:
-    done = recipe.folder(step.name) / "done.json"
-    if not force and done.exists() and json.loads(done.read_text())["inputs"] == mark:
+    folder = recipe.folder(step.name)
+    if not ranks.on_first(lambda: claim(folder, mark, force=force)):
         print(f"{step.name}: done already with the same inputs, skipped", flush=True)
         return
-    claim(recipe.folder(step.name), mark, force=force)
     print(f"{step.name}: started", flush=True)
     start = time.monotonic()
-    step.run(recipe)
+    if step.shared:
+        step.run(recipe)
+    else:
+        ranks.on_first(lambda: step.run(recipe))
     seconds = time.monotonic() - start
-    done.write_text(json.dumps({"inputs": mark, "seconds": round(seconds, 1)}))
+    finished = json.dumps({"inputs": mark, "seconds": round(seconds, 1)})
+    ranks.on_first(lambda: (folder / "done.json").write_text(finished))
     print(f"{step.name}: done in {seconds:.1f} s", flush=True)
 
 
-def claim(folder: Path, mark: str, *, force: bool) -> None:
-    """Make the step's folder hold only what was made from these inputs: an interrupted run of them may be resumed."""
-    started = folder / "inputs"
+def claim(folder: Path, mark: str, *, force: bool) -> bool:
+    """Make the step's folder hold only what was made from these inputs: an interrupted run of them may be resumed.
+
+    False where it was done already.
+    """
+    started, done = folder / "inputs", folder / "done.json"
+    if not force and done.exists() and json.loads(done.read_text())["inputs"] == mark:
+        return False
     if folder.exists() and (force or not started.exists() or started.read_text() != mark):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "done.json").unlink(missing_ok=True)
+    done.unlink(missing_ok=True)
     started.write_text(mark)
+    return True
 
 
 def fingerprint(recipe: Recipe, step: Step, marks: dict[str, str]) -> str:

@@ -10,27 +10,38 @@ import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
+import numpy as np
 import torch
+from accelerate.data_loader import prepare_data_loader
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from sentence_transformers.base.trainer import BaseTrainer
 from sentence_transformers.base.training_args import BaseTrainingArguments
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers.trainer_utils import EvalLoopOutput, get_last_checkpoint
 
 from app.errors import BeopgilError, ModelError
 from app.retrieval import device as devices
+from training import ranks
 from training import recipe as recipes
+from training.atomic import write
 from training.recipe import RecipeError
+from training.reranking import evaluating
 
 WEIGHTS = "trainable.safetensors"
 Precision = Literal["fp32", "bf16", "fp16"]
 Arguments = TypeVar("Arguments", bound=BaseTrainingArguments)
+WATCHERS: ContextVar[tuple[TrainerCallback, ...]] = ContextVar("WATCHERS", default=())
+"""Callbacks that whoever runs a step adds to its trainer: the sweep follows the evaluations so."""
 
 
 class DeadLossError(BeopgilError):
@@ -57,14 +68,14 @@ def training_arguments(
     kind: type[Arguments], section: recipes.Trainer, folder: Path, *, device: str, steps: int, evaluated: bool
 ) -> Arguments:
     """Arguments of a run of `steps` optimiser steps, evaluated and saved every `eval_steps` and at the end."""
-    number_format = precision(section, device)
+    number_format, gpu = precision(section, device), device.startswith("cuda")
     every = max(1, min(section.eval_steps, steps))
     by_loss = section.best_by == "loss"
-    return kind(
+    made = kind(
         output_dir=str(folder),
         num_train_epochs=section.epochs,
         max_steps=section.max_steps,
-        per_device_train_batch_size=section.batch,
+        per_device_train_batch_size=own_batch(section),
         per_device_eval_batch_size=section.batch,
         gradient_accumulation_steps=section.accumulation,
         learning_rate=section.lr,
@@ -82,38 +93,93 @@ def training_arguments(
         metric_for_best_model="eval_loss" if by_loss else f"eval_{section.best_by}",
         greater_is_better=not by_loss,
         logging_steps=section.logging_steps,
-        report_to=section.report_to,
+        report_to=reporter(section),
         seed=section.seed,
         batch_sampler=SeededBatches,
         remove_unused_columns=False,
-        dataloader_pin_memory=device.startswith("cuda"),
-        use_cpu=not device.startswith("cuda"),
+        dataloader_pin_memory=gpu,
+        dataloader_drop_last=ranks.size() > 1,
+        ddp_backend=None if gpu or ranks.size() == 1 else "gloo",
+        use_cpu=not gpu,
     )
+    made.dataloader_drop_last = False  # the library insists on it where there are processes; our parts are equal
+    made._n_gpu = min(1, made.n_gpu)  # nor does one process multiply the batch by the GPUs that it sees
+    return made
+
+
+def own_batch(section: recipes.Trainer) -> int:
+    """One process's part of a batch. RecipeError where the processes cannot share it equally."""
+    own, rest = divmod(section.batch, ranks.size())
+    if rest or own == 0:
+        raise RecipeError(
+            f"batch is {section.batch} and there are {ranks.size()} processes to share it: make it a multiple of "
+            f"{ranks.size()}, or start fewer"
+        )
+    return own
+
+
+def reporter(section: recipes.Trainer) -> str:
+    """Where the run's curves go; RecipeError where what was asked for is not installed."""
+    wanted = section.report_to
+    try:
+        if wanted != "none":
+            metadata.version(wanted)
+    except metadata.PackageNotFoundError:
+        raise RecipeError(f"report_to is {wanted!r}, which is not installed: pip install {wanted}") from None
+    return wanted
 
 
 def total_steps(section: recipes.Trainer, rows: int) -> int:
     """Optimiser steps of a run over `rows` training rows."""
     if section.max_steps > 0:
         return section.max_steps
-    batches = math.ceil(rows / section.batch)
+    full, rest = divmod(rows, section.batch)
+    batches = full + (rest >= ranks.size())
     return max(1, math.ceil(section.epochs * math.ceil(batches / section.accumulation)))
 
 
+GROUP = "group"
+"""Column of a training set that says which rows may share a batch."""
+
+
 class SeededBatches(DefaultBatchSampler):
-    """Shuffled batches whose order depends on the seed and the epoch only, so that a resumed run sees the same ones."""
+    """Shuffled batches whose order depends on the seed and the epoch only, so that a resumed run sees the same ones.
+
+    Rows of one GROUP share batches, where there is such a column; the last, smaller batch of a group is left out unless
+    the group has no other. Of each batch of all processes together, this process's part.
+    """
 
     def __init__(self, dataset: Any, batch_size: int, drop_last: bool, seed: int = 0, **_: Any) -> None:
         super().__init__(dataset, batch_size=batch_size, drop_last=drop_last, seed=seed)
         self.rows = len(dataset)
+        named = GROUP in getattr(dataset, "column_names", ())
+        self.groups = np.asarray(dataset[GROUP]) if named else np.zeros(self.rows, dtype=np.int64)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed + self.epoch)).tolist()
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield order[start : start + self.batch_size]
+        order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.seed + self.epoch)).numpy()
+        whole = self.batch_size * ranks.size()
+        numbers = np.unique(self.groups)
+        if len(numbers) == 1:
+            yield from (list(ranks.part(rows)) for rows in self._cut(order.tolist(), whole)[: len(self)])
+            return
+        listed = [order[self.groups[order] == number].tolist() for number in numbers]
+        batches = [rows for group in listed for rows in self._full(group, whole)]
+        shuffled = torch.randperm(len(batches), generator=torch.Generator().manual_seed(1009 * self.seed + self.epoch))
+        yield from (list(ranks.part(batches[place])) for place in shuffled.tolist())
+
+    @staticmethod
+    def _cut(rows: list[int], size: int) -> list[list[int]]:
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+    def _full(self, rows: list[int], size: int) -> list[list[int]]:
+        return self._cut(rows[: len(rows) // size * size] or rows[: len(rows) // ranks.size() * ranks.size()], size)
 
     def __len__(self) -> int:
-        full, rest = divmod(self.rows, self.batch_size)
-        return full + bool(rest and not self.drop_last)
+        counts = np.bincount(self.groups)
+        if np.count_nonzero(counts) > 1:
+            return sum(len(self._full(list(range(count)), self.batch_size * ranks.size())) for count in counts if count)
+        full, rest = divmod(self.rows, self.batch_size * ranks.size())
+        return full + bool(rest >= ranks.size() and not self.drop_last)
 
 
 # What is trained
@@ -163,7 +229,41 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 class PlainCheckpoints(BaseTrainer):
-    """A trainer whose checkpoints hold the trainable weights alone, for LoRA and full fine-tunes alike."""
+    """A trainer whose checkpoints hold the trainable weights alone, for LoRA and full fine-tunes alike.
+
+    With several processes a step's loss and gradient are those of one process with the same batch.
+    """
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        if ranks.size() == 1:
+            return super().get_train_dataloader()
+        loader: Any = self._build_dataloader(self.train_dataset, self.args.train_batch_size, dataset_kind="train")
+        loader = prepare_data_loader(loader, self.args.device, num_processes=1, process_index=0, put_on_device=True)
+        return cast(DataLoader[Any], loader)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """Held-out rows in batches of their own order, the same at every evaluation."""
+        held_out: Any = self.eval_dataset
+        if held_out is None:
+            return super().get_eval_dataloader(eval_dataset)
+        return DataLoader(held_out, self.args.eval_batch_size, collate_fn=self.data_collator)
+
+    def evaluation_loop(self, dataloader: DataLoader[Any], *rest: Any, **named: Any) -> EvalLoopOutput:
+        """By the evaluator where there is one, else by the loss, in the first process."""
+        if self.eval_dataset is None:
+            return super().evaluation_loop(dataloader, *rest, **named)
+        loss, rows = ranks.on_first(lambda: self.held_out_loss(dataloader))
+        return EvalLoopOutput(np.empty(0), None, {"eval_loss": loss}, rows)
+
+    def held_out_loss(self, batches: DataLoader[Any]) -> tuple[float, int]:
+        """The mean over rows of their batches' losses, and the rows."""
+        total, rows = 0.0, 0
+        with evaluating(self.model):
+            for batch in batches:
+                own = len(batch["label"])
+                loss = cast(torch.Tensor, self.compute_loss(self.model, self._prepare_inputs(batch)))
+                total, rows = total + own * float(loss), rows + own
+        return total / rows, rows
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or str(self.args.output_dir))
@@ -201,6 +301,16 @@ def load_trainable(model: nn.Module, checkpoint: Path) -> None:
 def fit(trainer: PlainCheckpoints, inputs: str) -> int:
     """Train, from the last checkpoint where there is one with the same `inputs`; returns the optimiser steps."""
     folder = Path(str(trainer.args.output_dir))
+    last = ranks.on_first(lambda: last_checkpoint(folder, inputs))
+    place_curves(trainer, folder.with_name("tensorboard"))
+    if last:
+        print(f"resuming from {Path(last).name}", flush=True)
+    trainer.train(resume_from_checkpoint=last)
+    return int(trainer.state.global_step)
+
+
+def last_checkpoint(folder: Path, inputs: str) -> str | None:
+    """The last of a run with the same inputs; what other inputs left there is removed."""
     mark, last = folder / "inputs.json", None
     if mark.exists() and json.loads(mark.read_text())["inputs"] == inputs:
         last = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]  # the library does not type it
@@ -208,10 +318,26 @@ def fit(trainer: PlainCheckpoints, inputs: str) -> int:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(json.dumps({"inputs": inputs}))
-    if last:
-        print(f"resuming from {Path(last).name}", flush=True)
-    trainer.train(resume_from_checkpoint=last)
-    return int(trainer.state.global_step)
+    return last
+
+
+def place_curves(trainer: PlainCheckpoints, folder: Path) -> None:
+    """Have tensorboard write to `folder`: its own choice is among the checkpoints, which do not stay."""
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
+            callback.logging_dir = str(folder)
+
+
+def write_measures(trainer: BaseTrainer, folder: Path) -> dict[str, float]:
+    """measures.json: what the evaluator saw of the checkpoint that is kept; {} where nothing evaluated ranks."""
+    state = trainer.state
+    kept = state.best_global_step or state.global_step
+    rows = [row for row in state.log_history if row["step"] == kept]
+    seen = {name.removeprefix("eval_"): value for row in rows for name, value in row.items()}
+    measures = {name: float(value) for name, value in seen.items() if "@" in name}
+    if trainer.is_world_process_zero():
+        write(folder / "measures.json", json.dumps(measures, indent=1).encode())
+    return measures
 
 
 def inputs_of(section: recipes.Trainer, *files: Path) -> str:
@@ -247,6 +373,7 @@ class LossWatch(TrainerCallback):
 def callbacks(section: recipes.Trainer, *, candidates: int, evaluated: bool) -> list[TrainerCallback]:
     """`candidates` per query that the loss chooses among, 0 for a loss that is not over candidates."""
     chosen: list[TrainerCallback] = [LossWatch(candidates)] if candidates > 1 else []
+    chosen.extend(WATCHERS.get())
     if evaluated and section.patience:
         chosen.append(EarlyStoppingCallback(early_stopping_patience=section.patience))
     return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Example:
     positive: int
     negatives: tuple[int, ...]
     known: tuple[int, ...]
+    source: str = ""
 
 
 @dataclass
@@ -31,6 +33,8 @@ class Triples:
     documents: list[int]
     """Document of each passage of the corpus; namesakes (a law and its forerunner) share one number."""
     inline: list[str] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    """Document of each inline text; a number of its own where it has none in the corpus."""
     examples: list[Example] = field(default_factory=list)
 
     def text(self, passage: int) -> str:
@@ -38,8 +42,9 @@ class Triples:
         return self.passages.text(passage) if passage < own else self.inline[passage - own]
 
     def document(self, passage: int) -> int:
-        """The document of a passage; each inline text is a document of its own."""
-        return self.documents[passage] if passage < len(self.documents) else passage
+        """The document of a passage; an inline text without a key is a document of its own."""
+        own = len(self.documents)
+        return self.documents[passage] if passage < own else self.owners[passage - own]
 
     def held_out(self, count: int, seed: int) -> Ids:
         """Some examples, at most a tenth, to measure the loss on."""
@@ -62,7 +67,7 @@ def read_triples(path: Path, documents: DocumentStore, passages: PassageStore) -
         if "positive_passages" in row:
             _add_ids(triples, row, documents, groups, path)
         elif "pos" in row:
-            _add_inline(triples, row, texts)
+            _add_inline(triples, row, texts, documents, groups, path)
         else:
             raise PairsError(
                 f"{path.name}: a row has neither query/pos nor query_text/positive_passages: {sorted(row)}"
@@ -74,31 +79,57 @@ def read_triples(path: Path, documents: DocumentStore, passages: PassageStore) -
 
 def _add_ids(triples: Triples, row: Row, documents: DocumentStore, groups: Ids, path: Path) -> None:
     rows = triples.passages.rows
-    absent = [p for p in (*row["positive_passages"], *row["hard_negatives"]) if p not in rows]
-    if absent:
-        raise PairsError(f"{path.name}: passage {absent[0]} is not in this corpus; mine again with --from pairs")
-    excluded = (documents.row(doc_id) for doc_id in row.get("exclude", ()))
+    _check(triples, (*row["positive_passages"], *row["hard_negatives"]), path)
     _add(
         triples,
         row["query_text"],
         [rows[p] for p in row["positive_passages"]],
         [rows[p] for p in row["hard_negatives"]],
-        [int(groups[document]) for document in excluded if document is not None],
+        _excluded(row, documents, groups),
+        row.get("source", ""),
     )
 
 
-def _add_inline(triples: Triples, row: Row, texts: dict[str, int]) -> None:
-    def number(text: str) -> int:
+def _add_inline(
+    triples: Triples, row: Row, texts: dict[str, int], documents: DocumentStore, groups: Ids, path: Path
+) -> None:
+    """Negatives are texts, or ids where the row was mined."""
+    owner = documents.row(str(row.get("key", "")).partition("#")[0])
+
+    def number(text: str, document: int | None = None) -> int:
         if text not in texts:
             texts[text] = len(triples.passages) + len(triples.inline)
             triples.inline.append(text)
+            triples.owners.append(texts[text] if document is None else int(groups[document]))
         return texts[text]
 
-    _add(triples, row["query"], [number(t) for t in row["pos"]], [number(t) for t in row.get("neg", ())], [])
+    mined = row.get("hard_negatives", ())
+    _check(triples, mined, path)
+    _add(
+        triples,
+        row["query"],
+        [number(text, owner) for text in row["pos"]],
+        [*(number(text) for text in row.get("neg", ())), *(triples.passages.rows[p] for p in mined)],
+        _excluded(row, documents, groups),
+        row.get("source", ""),
+    )
 
 
-def _add(triples: Triples, query: str, positives: list[int], negatives: list[int], excluded: list[int]) -> None:
+def _check(triples: Triples, passage_ids: Iterable[str], path: Path) -> None:
+    absent = next((p for p in passage_ids if p not in triples.passages.rows), None)
+    if absent:
+        raise PairsError(f"{path.name}: passage {absent} is not in this corpus; mine again with --from pairs")
+
+
+def _excluded(row: Row, documents: DocumentStore, groups: Ids) -> list[int]:
+    rows = (documents.row(doc_id) for doc_id in row.get("exclude", ()))
+    return [int(groups[document]) for document in rows if document is not None]
+
+
+def _add(
+    triples: Triples, query: str, positives: list[int], negatives: list[int], excluded: list[int], source: str
+) -> None:
     known = tuple(sorted({triples.document(passage) for passage in positives} | set(excluded)))
     for turn, positive in enumerate(positives):
         rotated = negatives[turn:] + negatives[:turn]
-        triples.examples.append(Example(query, positive, tuple(rotated), known))
+        triples.examples.append(Example(query, positive, tuple(rotated), known, source))

@@ -41,6 +41,14 @@ class NamedLaw:
     """Written under a name that the law no longer has."""
 
 
+_DECREE = re.compile(r"\s*(?:시행령|시행규칙)$")
+
+
+def family_name(law: str) -> str:
+    """The name of a law for itself, its decree and its rule."""
+    return _DECREE.sub("", law)
+
+
 class LawNames:
     """Names, aliases and their 시행령/시행규칙 → laws. A name held by several laws means the newest one in force."""
 

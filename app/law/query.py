@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from app.law.everyday import legal_terms
 from app.law.names import LawNames
 from app.law.resolve import CitationReader, FoundCitation
 from app.law.text import nfc, readable
@@ -32,6 +33,13 @@ class Understood:
     aliases: tuple[Alias, ...] = ()
     only_citations: bool = False
     """The query asks for what it cites and for nothing else: no model is needed."""
+    terms: tuple[str, ...] = ()
+    """The law's words for everyday ones in the query."""
+
+    @property
+    def sought(self) -> str:
+        """What the retrievers look for: the text, and those words behind it."""
+        return " ".join((self.text, *self.terms))
 
 
 class QueryReader:
@@ -48,7 +56,7 @@ class QueryReader:
         """Never raises; spans are in the query as given."""
         found = tuple(self.citations.read(query))
         text, aliases = self._spelt_out(query, found)
-        return Understood(text, found, aliases, _leads(found) and _nothing_else(query, found))
+        return Understood(text, found, aliases, _leads(found) and _nothing_else(query, found), legal_terms(text))
 
     def _spelt_out(self, query: str, found: tuple[FoundCitation, ...]) -> tuple[str, tuple[Alias, ...]]:
         """The query with each short name in full, and each cited article under its law's name and in normal form:

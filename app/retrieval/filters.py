@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import BadRequest
-from app.law.names import Law, LawNames
+from app.law.names import Law, LawNames, family_name
 from app.law.resolve import CitationReader, by_number
 from app.law.text import match_key
 from app.retrieval.articles import CorpusArticles, decisions
@@ -55,6 +55,15 @@ class FilterColumns:
             codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
             self._columns[name] = Column(codes, tuple(coded.dictionary.to_pylist()))
         return self._columns[name]
+
+    def families(self) -> npt.NDArray[np.int64]:
+        """A number per document: one for a law with its decree and rule, one for each decision."""
+        laws = self.column("law")
+        numbers: dict[str, int] = {}
+        of_name = [numbers.setdefault(family_name(name), len(numbers)) for name in laws.values]
+        statutes = self.column("kind").where("statute".__eq__)
+        own = len(numbers) + np.arange(len(statutes))
+        return np.where(statutes, np.array(of_name, dtype=np.int64)[laws.codes], own)
 
     def mask(self, filters: Filters, as_of: date | None = None, exclude: Collection[str] = ()) -> Mask | None:
         """bool (documents,), or None where nothing is filtered; what was not law on `as_of`, or not yet decided, is

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,8 @@ from app.retrieval.filters import FilterColumns
 from app.retrieval.types import Candidates, Floats, FusionWeights, Ids, Mode, Tuning
 
 Longs = npt.NDArray[np.int64]
+FAMILY = 5
+"""Passages of a law that vouch for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +33,65 @@ class Fused:
         return Fused(self.ids[:depth], self.scores[:depth], self.plain[:depth])
 
 
-def fuse(dense: Candidates, lexical: Candidates, attainable: float, mode: Mode, tuning: Tuning) -> Fused:
-    """Weighted sums of cosine and scaled BM25. `attainable` is the most that BM25 can reach for the query."""
-    weights = {"hybrid": tuning.weights, "dense": FusionWeights(1, 0), "lexical": FusionWeights(0, 1)}[mode]
+def fuse(
+    dense: Candidates, lexical: Candidates, attainable: float, mode: Mode, tuning: Tuning, sure: float = 1.0
+) -> Fused:
+    """Weighted sums of cosine and scaled BM25. `attainable` is the most that BM25 can reach for the query; `sure`, 0 to
+    1, leads from tuning.unsure_weights to tuning.weights."""
+    weights = {"hybrid": _between(tuning, sure), "dense": FusionWeights(1, 0), "lexical": FusionWeights(0, 1)}[mode]
     ids = np.union1d(dense.ids, lexical.ids)
     cosine, bm25 = _spread(dense, ids), _spread(lexical, ids)
     best = float(lexical.scores[0]) if len(lexical.scores) else 1.0
     scale = attainable if tuning.lexical_scale == "attainable" else best
     scores = weights.dense * cosine + weights.lexical * bm25 / max(scale, 1e-9)
     plain = weights.dense * cosine + weights.lexical * bm25 / max(attainable, 1e-9)
-    order = np.argsort(-scores, kind="stable")
+    return _ordered(ids, scores, plain)
+
+
+def _between(tuning: Tuning, sure: float) -> FusionWeights:
+    high, low = tuning.weights, tuning.unsure_weights
+    return FusionWeights(*(sure * a + (1 - sure) * b for a, b in zip(_pair(high), _pair(low), strict=True)))
+
+
+def _pair(weights: FusionWeights) -> tuple[float, float]:
+    return weights.dense, weights.lexical
+
+
+def sureness(best_cosine: float, tuning: Tuning) -> float:
+    """0 to 1: how far the encoder's best article is above what it finds for a question that it knows nothing of."""
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, (best_cosine - tuning.sure_cosine) / tuning.sure_width))))
+
+
+def with_family(fused: Fused, families: Longs, weight: float) -> Fused:
+    """Each score raised by weight × Σ over the five best of its family, the c-th best of them counting 1/c, of (score −
+    the lowest score of all): passages of one law vouch for one another. `families` has a number per passage of `fused`.
+
+    Cluster-based smoothing of a ranking, as in Kurland & Lee 2004, with a law for a cluster.
+    """
+    if not weight or not len(fused.ids):
+        return fused
+    return _ordered(
+        fused.ids,
+        fused.scores + weight * _family_sums(fused.scores, families),
+        fused.plain + weight * _family_sums(fused.plain, families),
+    )
+
+
+def _family_sums(scores: Floats, families: Longs) -> Floats:
+    order = np.lexsort((-scores, families))
+    ranked = families[order]
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    lengths = np.diff(np.append(starts, len(ranked)))
+    place = np.arange(len(ranked)) - np.repeat(starts, lengths)
+    shares = np.where(place < FAMILY, (scores[order] - scores.min()) / (1 + place), 0)
+    sums = np.empty(len(scores), dtype=np.float32)
+    sums[order] = np.repeat(np.add.reduceat(shares, starts), lengths)
+    return sums
+
+
+def _ordered(ids: Ids, scores: npt.NDArray[Any], plain: npt.NDArray[Any]) -> Fused:
+    """Best first, ties by id."""
+    order = np.lexsort((ids, -scores))
     return Fused(ids[order], scores[order].astype(np.float32), plain[order].astype(np.float32))
 
 

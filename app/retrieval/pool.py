@@ -46,8 +46,8 @@ class Pool:
     final: Floats
     """What the passages are ordered by."""
     relevance: Floats
-    links: Mapping[int, int] = field(default_factory=dict)
-    """By position, for decisions: of the best decisions found, those that cite it."""
+    votes: Mapping[int, float] = field(default_factory=dict)
+    """By passage, for decisions: how much the best decisions found, citing it, speak for it."""
 
     @property
     def ids(self) -> Ids:
@@ -59,7 +59,7 @@ class Pool:
         fused = StageScore(position + 1, float(self.fused.scores[position]))
         rerank = None if self.logits is None else _logit_rank(self.logits, position)
         dense, lexical = _stage(self.dense, passage), _stage(self.lexical, passage)
-        return Stages(dense, lexical, fused, rerank, self.links.get(position))
+        return Stages(dense, lexical, fused, rerank, self.votes.get(passage))
 
 
 def _stage(side: Candidates, passage: int) -> StageScore | None:

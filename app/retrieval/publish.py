@@ -172,7 +172,7 @@ def _build(
         with clock("dense"):
             taken.encode(passages, encoder, progress).save(folder / "dense.faiss")
         with clock("lexical"):
-            LexicalIndex.build(passages.iter_texts()).save(folder / "lexical")
+            LexicalIndex.build(map(lexical.weighted, passages.iter_texts())).save(folder / "lexical")
         if reranker is not None:
             with clock("tokens"):
                 taken.tokenize(passages, reranker, progress).save(folder / "tokens")

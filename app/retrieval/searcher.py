@@ -17,7 +17,7 @@ from app.errors import NotFound, NotReady
 from app.law.documents import Document
 from app.law.query import QueryReader
 from app.retrieval.filters import FilterColumns
-from app.retrieval.fusion import Folder, Fused, Group, fuse
+from app.retrieval.fusion import Folder, Fused, Group, fuse, sureness, with_family
 from app.retrieval.index import Index
 from app.retrieval.neighbours import neighbours
 from app.retrieval.pool import Pool, Stopwatch
@@ -40,6 +40,7 @@ from app.retrieval.types import (
     Tuning,
     Understood,
 )
+from app.retrieval.vouching import Vouching
 
 EVIDENCE = 3
 """Passages shown of a document."""
@@ -48,8 +49,6 @@ PINNED = ("resolved", "ambiguous", "former", "deleted")
 no longer law what is left of it."""
 WIDE = 1000
 """Documents around a citation that filters choose from."""
-VOUCHING = 10
-"""Decisions at the head of a ranking whose citations speak for others."""
 SIMILAR_DEPTH = 5
 """Passages recalled per document asked for, where a document is the query."""
 NOTHING = Candidates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
@@ -79,7 +78,9 @@ class Searcher:
         self.citations = self.columns.citation_reader()
         self.router: Router = router or QueryReader(self.citations)
         self.folder = Folder(self.columns, index.passages.documents)
-        self._decisions = self.columns.column("kind").where("precedent".__eq__)
+        decisions = self.columns.column("kind").where("precedent".__eq__)
+        self._vouching = Vouching(index.graph, decisions, index.passages.documents)
+        self._families = self.columns.families()[index.passages.documents]
         self._no_pool = self._plain_pool(fuse(NOTHING, NOTHING, 1.0, "hybrid", self.tuning), NOTHING, NOTHING)
 
     def warm(self) -> None:
@@ -97,7 +98,7 @@ class Searcher:
         if understood.only_citations:
             pool, degraded, beside = self._no_pool, None, self._beside(understood, request.k, allowed)
         else:
-            pool, degraded = self._pool(understood.text, request, allowed, watch)
+            pool, degraded = self._pool(understood.sought, request, allowed, watch)
             beside = []
         results = self._results(request, pinned, pool, beside=beside)
         best = max((result.relevance for result in results), default=-1.0)
@@ -122,7 +123,7 @@ class Searcher:
         found: list[Candidates] = []
         for query, side in zip(queries, dense, strict=True):
             lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, depth, allowed)
-            fused = self._fuse(query, side, lexical, mode).head(depth)
+            fused = self._fuse(query, side, lexical, mode, None)[0].head(depth)
             found.append(Candidates(fused.ids, fused.scores))
         return found
 
@@ -167,39 +168,30 @@ class Searcher:
             with watch("lexical"):
                 lexical = self.index.lexical.search(text, request.depth, mask)
         with watch("fuse"):
-            fused = self._fuse(text, dense, lexical, request.mode).head(request.depth)
-            pool = self._plain_pool(fused, dense, lexical)
+            fused, votes = self._fuse(text, dense, lexical, request.mode, allowed)
+            pool = replace(self._plain_pool(fused.head(request.depth), dense, lexical), votes=votes)
         if not request.rerank:
-            return self._weighed(pool), None
+            return pool, None
         with watch("rerank"):
-            pool, degraded = self._reranked(text, pool)
-        return self._weighed(pool), degraded
-
-    def _weighed(self, pool: Pool) -> Pool:
-        """Decisions in the order that citations by the best ones speak for too. They trade places among themselves
-        alone, places with their relevance: a search of both kinds keeps its mixture, and relevance falls with the
-        rank."""
-        tuning, documents = self.tuning, self.index.passages.documents[pool.ids]
-        places = np.flatnonzero(self._decisions[documents])
-        if not tuning.link_weight or not len(places):
-            return pool
-        slots = places[np.argsort(-pool.final[places], kind="stable")]
-        best = list(dict.fromkeys(documents[slots].tolist()))[:VOUCHING]
-        links = self.index.graph.links(best, documents)
-        signal = tuning.link_weight * np.log1p(links)
-        unit = tuning.blend if pool.logits is not None and tuning.blend else 1.0
-        order = places[np.argsort(-(pool.final + unit * signal)[places], kind="stable")]
-        final, relevance = pool.final.copy(), pool.relevance.copy()
-        final[order], relevance[order] = pool.final[slots], pool.relevance[slots]
-        return replace(
-            pool, final=final, relevance=relevance, links={int(place): int(links[place]) for place in places}
-        )
+            return self._reranked(text, pool)
 
     def _over_passages(self, documents: Mask | None) -> Mask | None:
         return None if documents is None else documents[self.index.passages.documents]
 
-    def _fuse(self, text: str, dense: Candidates, lexical: Candidates, mode: Mode) -> Fused:
-        return fuse(dense, lexical, self.index.lexical.attainable(text), mode, self.tuning)
+    def _fuse(
+        self, text: str, dense: Candidates, lexical: Candidates, mode: Mode, allowed: Mask | None
+    ) -> tuple[Fused, dict[int, float]]:
+        """Both sides as one list, decisions in their own order; and the votes for each passage that has any."""
+        attainable = self.index.lexical.attainable(text)
+        fused = fuse(dense, lexical, attainable, mode, self.tuning, self._sure(dense))
+        fused = with_family(fused, self._families[fused.ids], self.tuning.family_weight)
+        return self._vouching(fused, dense, lexical, attainable, mode, self.tuning, allowed)
+
+    def _sure(self, dense: Candidates) -> float:
+        """How sure the encoder is, by the best article that it found: decisions repeat one another's words."""
+        articles = dense.scores[~self._vouching.decisions[self.index.passages.documents[dense.ids]]]
+        scores = articles if len(articles) else dense.scores
+        return sureness(float(scores[0]), self.tuning) if len(scores) else 0.0
 
     def _plain_pool(self, fused: Fused, dense: Candidates, lexical: Candidates) -> Pool:
         scaled = self.tuning.plain_scale * fused.plain.astype(np.float64) + self.tuning.plain_bias

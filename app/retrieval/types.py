@@ -95,8 +95,8 @@ class Stages:
     lexical: StageScore | None = None
     fused: StageScore | None = None
     rerank: RerankScore | None = None
-    links: int | None = None
-    """Of the best decisions found, those that cite the document: they move a decision up. None where not asked."""
+    links: float | None = None
+    """How much the ten best decisions that cite the document count, each 1 at most: they move a decision up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,15 @@ class Tuning:
     """How the stages are mixed; kept in the index manifest."""
 
     weights: FusionWeights = FusionWeights()
+    """Where the encoder is sure of its best article."""
+    unsure_weights: FusionWeights = FusionWeights(0.5, 0.5)
+    """Where it is not: what it has not learnt is better found by its words."""
+    sure_cosine: float = 0.38
+    """Best cosine of an article at which the two meet half-way; a sigmoid of width `sure_width` leads from one to the
+    other. Chosen on dev (courts' issues) and on lay questions kept for tuning."""
+    sure_width: float = 0.02
+    family_weight: float = 0.2
+    """Added to a passage's fused score: what the best passages of its law, decree and rule found beside it."""
     lexical_scale: Literal["best", "attainable"] = "best"
     """BM25 is divided by the query's best score, or by the most that a passage could reach for this query."""
     blend: float = 0.0
@@ -194,9 +203,10 @@ class Tuning:
     so that it means the same in every request."""
     plain_confident: float = 0.5
     """The threshold of `confident` where no reranker took part."""
-    link_weight: float = 0.05
-    """Added to the fused score of a decision: link_weight × ln(1 + of the best ten decisions found, those that cite
-    it); like that score it is blended with the logit where there is one. Chosen on track B dev."""
+    precedent_weights: FusionWeights = FusionWeights(0.5, 0.5)
+    """Of decisions among themselves: their digests are written in the words of the questions that courts ask."""
+    link_weight: float = 0.1
+    """For decisions that the best ones cite (app.retrieval.vouching). Chosen on track B dev."""
 
 
 class TextEncoder(Protocol):

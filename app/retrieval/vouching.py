@@ -1,0 +1,104 @@
+"""Decisions in an order of their own: other weights of the two sides, and what the best decisions cite.
+
+    score = fused by `precedent_weights` + link_weight · ln(1 + 3 · Σ over the ten best decisions that cite it of
+            exp((their score − the best score) / 0.1))
+
+What the ten best cite and no side found is added behind what was found. Decisions trade places among themselves alone
+and the places keep their scores: a search of both kinds keeps its mixture, and relevance still falls with the rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.retrieval.fusion import Fused, fuse
+from app.retrieval.graph import Graph
+from app.retrieval.types import Candidates, Floats, Mask, Mode, Tuning
+
+BEST = 10
+"""Decisions at the head of a ranking whose citations speak for others."""
+SPREAD = 0.1
+"""Fused score by which a decision that cites must fall short of the best to count e times less."""
+VOTES = 3.0
+Rows = npt.NDArray[np.integer[Any]]
+
+
+class Vouching:
+    """For one corpus: which documents are decisions, and what they cite."""
+
+    def __init__(self, graph: Graph, decisions: Mask, owners: npt.NDArray[np.int32]) -> None:
+        """`decisions` is over documents; `owners` gives the document of each passage, ascending."""
+        self.graph, self.decisions, self.owners = graph, decisions, owners
+
+    def __call__(
+        self, fused: Fused, dense: Candidates, lexical: Candidates, attainable: float, mode: Mode, tuning: Tuning,
+        allowed: Mask | None,
+    ) -> tuple[Fused, dict[int, float]]:  # fmt: skip
+        """`fused` with its decisions in their own order, and the votes for each of its passages that has any.
+
+        `allowed` is over documents: what is not is not added.
+        """
+        places = np.flatnonzero(self.decisions[self.owners[fused.ids]])
+        if not len(places):
+            return fused, {}
+        ids, scores = self._scored(fused.ids[places], dense, lexical, attainable, mode, tuning)
+        if not tuning.link_weight:
+            return self._placed(fused, places, ids, scores, ids[:0]), {}
+        votes = self._votes(ids, scores)
+        found = np.array([votes.get(row, 0.0) for row in self.owners[ids].tolist()])
+        raised = scores + tuning.link_weight * np.log1p(VOTES * found)
+        added = self._added(votes, ids, allowed)
+        more = np.array([votes[row] for row in self.owners[added].tolist()])
+        lowest = scores.min() + tuning.link_weight * np.log1p(VOTES * more)
+        ids, raised = np.concatenate([ids, added]), np.concatenate([raised, lowest])
+        voted = dict(zip(ids.tolist(), np.concatenate([found, more]).tolist(), strict=True))
+        return self._placed(fused, places, ids, raised, added), {
+            passage: vote for passage, vote in voted.items() if vote
+        }
+
+    def _scored(
+        self, ids: Rows, dense: Candidates, lexical: Candidates, attainable: float, mode: Mode, tuning: Tuning
+    ) -> tuple[Rows, npt.NDArray[np.float64]]:
+        """The decisions' passages with scores by `precedent_weights`, best first."""
+        own = fuse(dense, lexical, attainable, mode, replace(tuning, weights=tuning.precedent_weights))
+        kept = np.isin(own.ids, ids)
+        return own.ids[kept], own.scores[kept].astype(np.float64)
+
+    def _votes(self, ids: Rows, scores: npt.NDArray[np.float64]) -> dict[int, float]:
+        """Document row → how much the best decisions speak for it."""
+        best: dict[int, float] = {}
+        for row, score in zip(self.owners[ids].tolist(), scores.tolist(), strict=True):
+            best.setdefault(row, float(np.exp((score - scores[0]) / SPREAD)))
+            if len(best) == BEST:
+                break
+        votes: dict[int, float] = {}
+        for row, weight in best.items():
+            cited = self.graph.cited(row)
+            for target in cited[self.decisions[cited]].tolist():
+                votes[target] = votes.get(target, 0.0) + weight
+        return votes
+
+    def _added(self, votes: dict[int, float], ids: Rows, allowed: Mask | None) -> Rows:
+        """The first passage of each decision that has votes and was not found; those with most votes first."""
+        known = set(self.owners[ids].tolist())
+        rows = sorted((row for row in votes if row not in known), key=lambda row: (-votes[row], row))
+        rows = [row for row in rows if allowed is None or allowed[row]]
+        first = np.searchsorted(self.owners, rows) if rows else np.empty(0, dtype=np.int64)
+        there = [
+            int(at) for row, at in zip(rows, first, strict=True) if at < len(self.owners) and self.owners[at] == row
+        ]
+        return np.array(there, dtype=np.int64)
+
+    @staticmethod
+    def _placed(fused: Fused, places: Rows, ids: Rows, scores: Sequence[float] | Floats, added: Rows) -> Fused:
+        """The decisions by `scores`, ties as they stood, in the places they have; what was added goes behind."""
+        order = ids[np.argsort(-np.asarray(scores), kind="stable")]
+        every = np.concatenate([fused.ids, added])
+        every[places], every[len(fused.ids) :] = order[: len(places)], order[len(places) :]
+        low, plain = (np.full(len(added), values.min(), dtype=np.float32) for values in (fused.scores, fused.plain))
+        return Fused(every, np.concatenate([fused.scores, low]), np.concatenate([fused.plain, plain]))
