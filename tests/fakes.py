@@ -38,6 +38,7 @@ class FakeEncoder:
         self.weights_sha256 = hashlib.sha256(weights.encode()).hexdigest()
         self.prompts = {"query": "query: ", "document": "passage: "}
         self.query_tokens, self.passage_tokens = 64, 256
+        self.sure_cosine, self.sure_width = -1.0, 0.02
         self.device = "cpu"
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:

@@ -22,7 +22,7 @@ from app.retrieval.encoder import Encoder
 from app.retrieval.publish import publish
 from app.retrieval.reranker import Reranker
 from app.retrieval.reuse import Stage
-from app.retrieval.types import PairScorer, TextEncoder, Tuning
+from app.retrieval.types import PairScorer, TextEncoder, tuning_of
 from training import corpus
 from training.recipe import Corpus, Recipe
 
@@ -55,7 +55,7 @@ def build(root: Path, name: str, folder: Path, encoder: TextEncoder, reranker: P
             tasks[stage] = tasks[stage] if stage in tasks else bars.add_task(LABELS[stage], total=total)
             bars.update(tasks[stage], completed=done)
 
-        tuning = Tuning(blend=reranker.blend if reranker else 0.0)
+        tuning = tuning_of(encoder, reranker.blend if reranker else 0.0)
 
         def say(sentence: str) -> None:
             bars.console.print(sentence, markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """Whole judgments → judgment_article: a sentence that cites an article, the citation taken out → that article.
 
-Courts cite in their reasons what no 참조조문 lists: decrees and rules above all, in sentences about facts. A citation of
+Courts cite in their reasons what no 참조조문 lists, decrees and rules, in sentences about facts. A citation in
 an old judgment may mean an article that bears another number today: a sentence that shares too few words with the
 article is passed over.
 """
@@ -44,7 +44,9 @@ def judgment_pairs(
         for judgment in track(_judgments(Path(name)), description=f"citations in {Path(name).name}"):
             day = judgment.get("decision_date", "")
             if "" < day < before and f"p{judgment['precedent_id']}" not in forbidden:
-                yield from _cited(corpus, reader, judgment["text"], cap)
+                own = f"p{judgment['precedent_id']}"
+                for row in _cited(corpus, reader, judgment["text"], cap):
+                    yield {**row, "query_id": own, "date": day}
 
 
 def _judgments(path: Path) -> Iterator[Row]:

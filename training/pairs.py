@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,9 @@ class CorpusView:
         self.documents, self.passages = documents, passages
         self.first = np.searchsorted(passages.documents, np.arange(len(documents) + 1))
         self.names = FilterColumns(documents).names
+
+    def doc_id(self, row: int) -> str:
+        return str(self.documents.column("doc_id")[row])
 
     def passages_of(self, row: int) -> range:
         return range(int(self.first[row]), int(self.first[row + 1]))
@@ -151,10 +155,16 @@ def issue_articles(corpus: CorpusView, recipe: Recipe, forbidden: frozenset[str]
         exclude = sorted({corpus.documents.column("doc_id")[row] for _, row in cited if row is not None})
         for number, text in issues_of(document, forbidden).items():
             rows = {row: ref.hang for ref, row in cited if row is not None and _applies(ref, number)}
+            rows = {row: hang for row, hang in rows.items() if not held_out(corpus.doc_id(row), recipe.pairs.held_out)}
             kept = [row for row in list(rows)[: recipe.pairs.max_positives] if cap.keeps(row)]
             if kept:
                 positives = [corpus.passages.passage_id(corpus.passage_of(row, rows[row])) for row in kept]
                 yield _id_row(f"{document.doc_id}#{number}", text, positives, "issue_article", document.date, exclude)
+
+
+def held_out(doc_id: str, share: float) -> bool:
+    """Whether an article is among those that lose their courts' pairs: by a hash of its id, the same in every run."""
+    return share > 0 and zlib.crc32(f"held out {doc_id}".encode()) < share * 2**32
 
 
 def _applies(reference: Reference, number: int) -> bool:
@@ -182,7 +192,8 @@ def weak_pairs(
     if section.judgments:
         cap = FrequencyCap(section.max_per_article_in_judgments, rng)
         reader = FilterColumns(corpus.documents).citation_reader()
-        yield from judgment_pairs(corpus, reader, section.judgments, section.train_before, forbidden, cap)
+        rows = judgment_pairs(corpus, reader, section.judgments, section.train_before, forbidden, cap)
+        yield from (row for row in rows if not held_out(row["key"], section.held_out))
 
 
 def _decision_pairs(corpus: CorpusView, before: str, forbidden: frozenset[str]) -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """weak pairs → a tokenizer and a small encoder from nothing (a plain sentence-transformers folder)
 
-Two stages over the same weak pairs, both with a symmetric in-batch softmax over batches of one source:
+Two stages over the same weak pairs, both with a symmetric in-batch softmax over batches of one source; masked language
+modelling of the blocks between them where the recipe asks for it:
 
 1. token vectors only: the encoder without its transformer blocks is a mean of normalised token vectors, which learns in
    minutes. The last `SLACK` dimensions leave the final norm with weight 0, so a token can hide length in them: the mean
@@ -33,6 +34,7 @@ from torch.nn import functional
 from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast
 
 from app.retrieval.store import DocumentStore, PassageStore
+from training.masked import train_masked
 from training.pairs import Row, read_json
 from training.recipe import Pretrain, Recipe, RecipeError
 from training.tokens import Ragged, encode
@@ -51,6 +53,11 @@ def run(recipe: Recipe) -> None:
         return
     torch.manual_seed(recipe.seed)
     tokenizer = train_tokenizer(recipe)
+    print(
+        f"{section.tokenizer} of {tokenizer.get_vocab_size():,}: {tokens_per_character(recipe, tokenizer):.3f} tokens "
+        "per character",
+        flush=True,
+    )
     pairs = tokenize_pairs(recipe, tokenizer)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = new_model(section)
@@ -65,6 +72,8 @@ def run(recipe: Recipe) -> None:
         train_tokens(model, pairs, section, np.random.default_rng(recipe.seed), log)
         save(token_encoder(model, section), tokenizer, section, tokens)
         save_model(model, str(learnt))
+    if section.masked_steps:
+        train_masked_blocks(model, recipe, tokenizer, log)
     train_blocks(model, pairs, section, np.random.default_rng(recipe.seed + 1), log, recipe.folder("pretrain"))
     save(model, tokenizer, section, recipe.base_model)
 
@@ -73,20 +82,17 @@ def run(recipe: Recipe) -> None:
 
 
 def train_tokenizer(recipe: Recipe) -> Tokenizer:
-    """WordPiece over the passages and queries that training may see; kept in the step's folder."""
+    """A tokenizer fitted to the passages and queries that training may see; kept in the step's folder.
+
+    Marks of single texts ([CLS], [SEP]) and of pairs are part of it: an export without them ranks in silence by noise.
+    """
     path = recipe.folder("pretrain") / "tokenizer.json"
     if path.exists():
         return Tokenizer.from_file(str(path))
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=64))
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=False)]
+    tokenizer, trainer = (
+        _unigram(recipe.pretrain) if recipe.pretrain.tokenizer == "unigram" else _wordpiece(recipe.pretrain)
     )
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=recipe.pretrain.vocab, special_tokens=list(SPECIAL), min_frequency=2, limit_alphabet=4000,
-        show_progress=False,
-    )  # fmt: skip
+    tokenizer.normalizer = normalizers.NFC()
     tokenizer.train_from_iterator(_tokenizer_texts(recipe), trainer)
     ids = {token: tokenizer.token_to_id(token) for token in SPECIAL}
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -96,6 +102,39 @@ def train_tokenizer(recipe: Recipe) -> Tokenizer:
     )
     tokenizer.save(str(path))
     return tokenizer
+
+
+def _wordpiece(section: Pretrain) -> tuple[Tokenizer, Any]:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=64))
+    tokenizer.pre_tokenizer = _words()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=section.vocab, special_tokens=list(SPECIAL), min_frequency=2, limit_alphabet=4000,
+        show_progress=False,
+    )  # fmt: skip
+    return tokenizer, trainer
+
+
+def _unigram(section: Pretrain) -> tuple[Tokenizer, Any]:
+    """Kudo 2018; blanks are marked in front of words as SentencePiece does."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([_words(), pre_tokenizers.Metaspace()])
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=section.vocab, special_tokens=list(SPECIAL), unk_token="[UNK]", show_progress=False
+    )
+    return tokenizer, trainer
+
+
+def _words() -> Any:
+    return pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=False)])
+
+
+def tokens_per_character(recipe: Recipe, tokenizer: Tokenizer, count: int = 2000) -> float:
+    """Over some passages that the tokenizer was not fitted to, special tokens left out."""
+    texts = [text for n, text in enumerate(PassageStore(recipe.passages).iter_texts()) if n % 2][: 50 * count : 50]
+    encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    return sum(len(one.ids) for one in encoded) / max(1, sum(map(len, texts)))
 
 
 def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
@@ -261,6 +300,24 @@ def contrastive(queries: Tensor, positives: Tensor, keys: Tensor, temperature: f
     scores = scores.masked_fill(same.to(scores.device), -torch.inf)
     labels = torch.arange(len(scores), device=scores.device)
     return (functional.cross_entropy(scores, labels) + functional.cross_entropy(scores.T, labels)) / 2
+
+
+def train_masked_blocks(model: ModernBertModel, recipe: Recipe, tokenizer: Tokenizer, log: Log) -> None:
+    """Stage two, where the recipe asks for it: masked language modelling over the passages that training may see."""
+    section = recipe.pretrain
+    documents, store = DocumentStore(recipe.documents), PassageStore(recipe.passages)
+    seen = (documents.column("kind") == "statute") | (documents.column("date") < recipe.pairs.train_before)
+    texts = (text for index, text in enumerate(store.iter_texts()) if seen[store.documents[index]])
+    total = section.masked_steps
+    train_masked(
+        model,
+        encode(tokenizer, texts, section.passage_tokens),
+        section,
+        {token: tokenizer.get_vocab()[token] for token in SPECIAL},
+        np.random.default_rng(recipe.seed + 2),
+        lambda step, loss: log.add("masked", step, total, loss, "passages"),
+        lambda optimizer, step: _schedule(optimizer, section.lr, step, total),
+    )
 
 
 def train_blocks(

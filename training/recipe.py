@@ -39,6 +39,7 @@ class Pretrain(Section):
 
     enabled: bool = True
     """Off where the bi-encoder starts from a ready-made base."""
+    tokenizer: Literal["wordpiece", "unigram"] = "wordpiece"
     vocab: int = 32000
     dim: int = 384
     layers: int = 2
@@ -50,6 +51,9 @@ class Pretrain(Section):
     token_lr: float = 3e-3
     epochs: float = 1.0
     """Epochs over the weak pairs with the blocks."""
+    masked_steps: int = Field(default=0, ge=0)
+    """Steps of masked language modelling before that."""
+    masked_batch: int = 128
     block_shares: dict[str, float] = {}
     """Part of each pair source that one epoch of the blocks sees; 1 where a source is not named."""
     batch: int = 512
@@ -72,6 +76,8 @@ class Pairs(Section):
     max_positives: int = 8
     max_per_document: int = 400
     """Rows kept of one much-cited article, 0 for all: 민법 제750조 alone is 4 % of all citations."""
+    held_out: float = Field(default=0.0, ge=0, lt=1)
+    """Share of articles that lose the pairs that courts gave them: what is then measured on them is generality."""
     sentences: int = Field(default=2, ge=1)
     """Sentences of one article that become queries for the rest of it, at most."""
     plain_share: float = Field(default=0.3, ge=0, le=1)

@@ -15,10 +15,10 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import Tensor
 
 from app.retrieval import device as devices
-from app.retrieval.fusion import fuse, sureness, with_family
+from app.retrieval.fusion import RECALL, fuse, sureness, with_family
 from app.retrieval.reranker import pair_layout
 from app.retrieval.store import PassageStore
-from app.retrieval.types import Candidates, Tokens, Tuning
+from app.retrieval.types import Candidates, Tokens, tuning_of
 from training import recipe as recipes
 from training.dev import DevQuery, qrels
 from training.measures import means
@@ -120,12 +120,19 @@ def first_stage(queries: Sequence[DevQuery], pool: Pool, encoder: TextEncoder, d
     if not queries:
         return []
     scores, rows = nearest(
-        encoder.encode_queries([q.text for q in queries]), pool.vectors, depth, devices.resolve("auto")
+        encoder.encode_queries([q.text for q in queries]), pool.vectors, max(depth, RECALL), devices.resolve("auto")
     )
-    judged, tuning = list[Judged](), Tuning()
+    judged, tuning = list[Judged](), tuning_of(encoder)
     for query, own_scores, own in zip(queries, scores, rows, strict=True):
         sure = sureness(float(own_scores[0]), tuning)
-        found = fuse(Candidates(own, own_scores), pool.lexical.search(query.text, depth), 1.0, "hybrid", tuning, sure)
+        found = fuse(
+            Candidates(own, own_scores),
+            pool.lexical.search(query.text, max(depth, RECALL)),
+            1.0,
+            "hybrid",
+            tuning,
+            sure,
+        )
         best = with_family(found, pool.families[found.ids], tuning.family_weight).head(depth)
         judged.append(Judged(query, pool.keys[best.ids].tolist(), pool.passages[best.ids], best.scores))
     return judged

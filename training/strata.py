@@ -6,6 +6,7 @@
                                               first of them for citizens too
     act, decree, rule                         lowest rank of law among the relevant articles: articles, citizens
     < 60 chars, 60-150 chars, > 150 chars     length of the query: articles, precedents
+    part a, part b, …                         what a part of the set was used for (its README): citizens
     민사, 형사, …                             case type of its decision, from 30 queries on: articles, precedents
 
 Of one line a query is in one stratum at most.
@@ -102,6 +103,8 @@ def _labels(part: Track, query: DevQuery, articles: Articles) -> Iterator[str | 
         yield articles.lowest(query)
         rarity = articles.rarity(query)
         yield rarity if part.name == "articles" or rarity == UNSEEN else None
+    if part.name == "citizens" and "part" in row:
+        yield f"part {row['part']}"
     if part.name != "citizens":
         yield next((name for most, name in LENGTHS if len(query.text) <= most), LONG)
         yield row.get("case_type")

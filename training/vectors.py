@@ -27,6 +27,8 @@ class TextEncoder(Protocol):
 
     dim: int
     weights_sha256: str
+    sure_cosine: float
+    sure_width: float
 
     def encode_queries(self, texts: Sequence[str]) -> Floats: ...
 

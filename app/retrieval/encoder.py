@@ -17,6 +17,7 @@ from sentence_transformers.util import batch_to_device
 from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.device import Precision
+from app.retrieval.token_mean import TokenMean
 from app.retrieval.types import Floats
 
 BLOCK = 4096
@@ -38,8 +39,11 @@ class Encoder:
         self.prompts = {name: model.prompts.get(name) or "" for name in ("query", "document")}
         self.query_tokens = min(int(settings.get("query_tokens", window)), window)
         self.passage_tokens = min(int(settings.get("passage_tokens", window)), window)
+        self.sure_cosine = float(settings.get("sure_cosine", -1.0))
+        self.sure_width = float(settings.get("sure_width", 0.02))
         self.device = str(model.device)
         self.batch_tokens = devices.batch_tokens(self.device)
+        self._mean = TokenMean.of(self.model)
         self._lock = threading.Lock()
 
     @classmethod
@@ -73,6 +77,9 @@ class Encoder:
             yield self.encode_passages(block)
 
     def _encode(self, texts: Sequence[str], prompt: str, max_tokens: int) -> Floats:
+        if self._mean is not None:
+            with self._lock:
+                return self._mean.encode(texts, prompt, max_tokens)
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         lengths = [min(max_tokens, int((len(prompt) + len(text)) * TOKENS_PER_CHAR) + 3) for text in texts]
         for batch in devices.token_batches(lengths, self.batch_tokens):

@@ -16,6 +16,8 @@ from app.retrieval.filters import FilterColumns
 from app.retrieval.types import Candidates, Floats, FusionWeights, Ids, Mode, Tuning
 
 Longs = npt.NDArray[np.int64]
+RECALL = 500
+"""Passages that each side recalls at least: what one of them has on a deep place can be the best of both."""
 FAMILY = 5
 """Passages of a law that vouch for the others."""
 

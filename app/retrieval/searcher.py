@@ -17,7 +17,7 @@ from app.errors import NotFound, NotReady
 from app.law.documents import Document
 from app.law.query import QueryReader
 from app.retrieval.filters import FilterColumns
-from app.retrieval.fusion import Folder, Fused, Group, fuse, sureness, with_family
+from app.retrieval.fusion import RECALL, Folder, Fused, Group, fuse, sureness, with_family
 from app.retrieval.index import Index
 from app.retrieval.neighbours import neighbours
 from app.retrieval.pool import Pool, Stopwatch
@@ -119,10 +119,10 @@ class Searcher:
         """The first stage alone: per query at most `depth` passages with fused scores. `allowed` is over passages."""
         dense = [NOTHING] * len(queries)
         if mode != "lexical" and queries:
-            dense = self.index.dense.search(self.encoder.encode_queries(queries), depth, allowed)
+            dense = self.index.dense.search(self.encoder.encode_queries(queries), max(depth, RECALL), allowed)
         found: list[Candidates] = []
         for query, side in zip(queries, dense, strict=True):
-            lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, depth, allowed)
+            lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, max(depth, RECALL), allowed)
             fused = self._fuse(query, side, lexical, mode, None)[0].head(depth)
             found.append(Candidates(fused.ids, fused.scores))
         return found
@@ -159,17 +159,19 @@ class Searcher:
     ) -> tuple[Pool, str | None]:
         """The first stage, then the second where it is asked for; and why it did not take part, if so."""
         mask, dense, lexical = self._over_passages(allowed), NOTHING, NOTHING
+        recalled = max(request.depth, RECALL)
         if request.mode != "lexical":
             with watch("embed"):
                 vectors = self.encoder.encode_queries([text])
             with watch("dense"):
-                dense = self.index.dense.search(vectors, request.depth, mask)[0]
+                dense = self.index.dense.search(vectors, recalled, mask)[0]
         if request.mode != "dense":
             with watch("lexical"):
-                lexical = self.index.lexical.search(text, request.depth, mask)
+                lexical = self.index.lexical.search(text, recalled, mask)
         with watch("fuse"):
             fused, votes = self._fuse(text, dense, lexical, request.mode, allowed)
-            pool = replace(self._plain_pool(fused.head(request.depth), dense, lexical), votes=votes)
+            kept = fused.head(request.depth) if request.rerank else fused
+            pool = replace(self._plain_pool(kept, dense, lexical), votes=votes)
         if not request.rerank:
             return pool, None
         with watch("rerank"):

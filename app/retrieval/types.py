@@ -48,7 +48,7 @@ class SearchRequest:
     query: str
     k: int = 10
     depth: int = 100
-    """Passages that each first stage recalls, and that the second stage reads."""
+    """Passages that the second stage reads, the best of both sides of the first, which recall more."""
     mode: Mode = "hybrid"
     rerank: bool = True
     filters: Filters = Filters()
@@ -187,10 +187,10 @@ class Tuning:
     """Where the encoder is sure of its best article."""
     unsure_weights: FusionWeights = FusionWeights(0.5, 0.5)
     """Where it is not: what it has not learnt is better found by its words."""
-    sure_cosine: float = 0.38
-    """Best cosine of an article at which the two meet half-way; a sigmoid of width `sure_width` leads from one to the
-    other. Chosen on dev (courts' issues) and on lay questions kept for tuning."""
+    sure_cosine: float = -1.0
+    """Best cosine of an article at which the two meet half-way, the encoder's own; −1: it is always sure."""
     sure_width: float = 0.02
+    """Of the sigmoid that leads from one to the other."""
     family_weight: float = 0.2
     """Added to a passage's fused score: what the best passages of its law, decree and rule found beside it."""
     lexical_scale: Literal["best", "attainable"] = "best"
@@ -218,6 +218,10 @@ class TextEncoder(Protocol):
     prompts: dict[str, str]
     query_tokens: int
     passage_tokens: int
+    sure_cosine: float
+    """Best cosine below which it is likely not to know what a query is about: the level that 19 of 20 queries of the
+    kind that it was trained for exceed. −1 where nobody measured it."""
+    sure_width: float
     device: str
 
     def encode_queries(self, texts: Sequence[str]) -> Floats: ...
@@ -250,3 +254,18 @@ class PairScorer(Protocol):
     def relevance(self, logits: Floats) -> Floats: ...
 
     def blended_relevance(self, final: Floats) -> Floats: ...
+
+
+class Sure(Protocol):
+    """What an encoder knows of its own limits."""
+
+    @property
+    def sure_cosine(self) -> float: ...
+
+    @property
+    def sure_width(self) -> float: ...
+
+
+def tuning_of(encoder: Sure, blend: float = 0.0) -> Tuning:
+    """The tuning of an index of these models."""
+    return Tuning(blend=blend, sure_cosine=encoder.sure_cosine, sure_width=encoder.sure_width)

@@ -9,7 +9,6 @@ and the places keep their scores: a search of both kinds keeps its mixture, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from app.retrieval.fusion import Fused, fuse
 from app.retrieval.graph import Graph
-from app.retrieval.types import Candidates, Floats, Mask, Mode, Tuning
+from app.retrieval.types import Candidates, Mask, Mode, Tuning
 
 BEST = 10
 """Decisions at the head of a ranking whose citations speak for others."""
@@ -56,10 +55,9 @@ class Vouching:
         more = np.array([votes[row] for row in self.owners[added].tolist()])
         lowest = scores.min() + tuning.link_weight * np.log1p(VOTES * more)
         ids, raised = np.concatenate([ids, added]), np.concatenate([raised, lowest])
-        voted = dict(zip(ids.tolist(), np.concatenate([found, more]).tolist(), strict=True))
-        return self._placed(fused, places, ids, raised, added), {
-            passage: vote for passage, vote in voted.items() if vote
-        }
+        voted = zip(ids.tolist(), np.concatenate([found, more]).tolist(), strict=True)
+        placed = self._placed(fused, places, ids, raised, added)
+        return placed, {passage: vote for passage, vote in voted if vote}
 
     def _scored(
         self, ids: Rows, dense: Candidates, lexical: Candidates, attainable: float, mode: Mode, tuning: Tuning
@@ -89,15 +87,14 @@ class Vouching:
         rows = sorted((row for row in votes if row not in known), key=lambda row: (-votes[row], row))
         rows = [row for row in rows if allowed is None or allowed[row]]
         first = np.searchsorted(self.owners, rows) if rows else np.empty(0, dtype=np.int64)
-        there = [
-            int(at) for row, at in zip(rows, first, strict=True) if at < len(self.owners) and self.owners[at] == row
-        ]
+        pairs = zip(rows, first.tolist(), strict=True)
+        there = [at for row, at in pairs if at < len(self.owners) and self.owners[at] == row]
         return np.array(there, dtype=np.int64)
 
     @staticmethod
-    def _placed(fused: Fused, places: Rows, ids: Rows, scores: Sequence[float] | Floats, added: Rows) -> Fused:
+    def _placed(fused: Fused, places: Rows, ids: Rows, scores: npt.NDArray[np.floating], added: Rows) -> Fused:
         """The decisions by `scores`, ties as they stood, in the places they have; what was added goes behind."""
-        order = ids[np.argsort(-np.asarray(scores), kind="stable")]
+        order = ids[np.argsort(-scores, kind="stable")]
         every = np.concatenate([fused.ids, added])
         every[places], every[len(fused.ids) :] = order[: len(places)], order[len(places) :]
         low, plain = (np.full(len(added), values.min(), dtype=np.float32) for values in (fused.scores, fused.plain))
