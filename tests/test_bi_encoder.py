@@ -22,8 +22,9 @@ from tests import tiny
 from tests.fakes import FakeEncoder
 from training import bi_encoder, mine
 from training.base import base_folder, open_encoder
-from training.bi_encoder import NOBODY, InBatchLoss, TripleCollator, make_trainer, prepared_model
-from training.recipe import Recipe, RecipeError
+from training.bi_encoder import TripleCollator, make_trainer, prepared_model
+from training.in_batch import NOBODY, InBatchLoss
+from training.recipe import BiEncoder, Recipe, RecipeError
 from training.trainer import fit, trainable
 from training.triples import Triples, read_triples
 
@@ -47,7 +48,8 @@ def triples_of(recipe: Recipe) -> Triples:
 
 
 def loss_on(temperature: float) -> InBatchLoss:
-    return InBatchLoss(SentenceTransformer(modules=[torch.nn.Identity()]), temperature, 4096)
+    section = BiEncoder(temperature=temperature)
+    return InBatchLoss(SentenceTransformer(modules=[torch.nn.Identity()]), section, 4096)
 
 
 # the loss
@@ -108,7 +110,7 @@ def test_short_passes_give_the_same_vectors(recipe: Recipe) -> None:
     texts = [text[: 5 + 3 * n] for n, (_, text) in enumerate(tiny.TOPICS)]
     tokens = {k: v for k, v in model.preprocess(texts).items() if isinstance(v, torch.Tensor)}
     with torch.no_grad():
-        whole, short = (InBatchLoss(model, 0.05, budget)._embed(tokens) for budget in (10_000, 20))
+        whole, short = (InBatchLoss(model, BiEncoder(), budget)._embed(model, tokens) for budget in (10_000, 20))
     assert torch.allclose(whole, short, atol=1e-5)
 
 

@@ -20,7 +20,7 @@ from app.retrieval.filters import FilterColumns
 from app.retrieval.graph import ARRAYS, Graph, Link
 from app.retrieval.searcher import Searcher
 from app.retrieval.store import DocumentStore, write_documents
-from app.retrieval.types import Filters, SearchRequest
+from app.retrieval.types import Filters, Result, SearchRequest
 from app.retrieval.versions import Version, VersionStore, write_versions
 from benchmarks import graph_signal
 from tests.fakes import build_index, precedent, statute
@@ -207,20 +207,20 @@ def test_results_tell_how_often_they_are_cited(searcher: Searcher) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("rerank", [True, False])
-def test_the_best_decisions_vouch_for_what_they_cite(searcher: Searcher, rerank: bool) -> None:
-    def ranked(weight: float) -> list[str]:
+def test_the_best_decisions_vouch_for_what_they_cite(searcher: Searcher) -> None:
+    def found(weight: float) -> list[Result]:
         tuning = dataclasses.replace(searcher.tuning, link_weight=weight)
         other = Searcher(searcher.index, searcher.encoder, searcher.reranker, tuning=tuning, today=searcher.today)
         filters = Filters(kind=("precedent", "statute"))
-        return [
-            one.doc_id
-            for one in other.search(SearchRequest("등대의 등급 지정", filters=filters, rerank=rerank)).results
-        ]
+        asked = SearchRequest("등대의 등급 지정", filters=filters, rerank=False, explain=True)
+        return list(other.search(asked).results)
 
-    plain, weighed = ranked(0.0), ranked(1e3)
-    assert weighed[0] == "p1" != plain[0]
-    assert [doc_id for doc_id in weighed if doc_id != "p1"] == [doc_id for doc_id in plain if doc_id != "p1"]
+    plain, weighed = ([one.doc_id for one in found(weight)] for weight in (0.0, 1e3))
+    assert set(plain) == set(weighed)
+    decisions = [doc_id for doc_id in weighed if doc_id.startswith("p")]
+    assert decisions[0] == "p1" != next(doc_id for doc_id in plain if doc_id.startswith("p"))
+    votes = {one.doc_id: one.stages.links for one in found(1e3) if one.stages}
+    assert (votes["p1"] or 0) > 0
 
 
 @given(EDGES, st.lists(st.integers(0, 4), max_size=5, unique=True), st.lists(st.integers(0, 4), max_size=6))

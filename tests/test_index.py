@@ -57,7 +57,9 @@ def test_the_manifest_describes_everything(published: Path) -> None:
     assert manifest.reranker is not None
     assert manifest.reranker.max_tokens == RERANKER.max_tokens
     assert (manifest.dense.kind, manifest.dense.recall) == ("flat", 1.0)
-    assert manifest.lexical.parameters == {"k1": 1.5, "b": 0.75, "idf": "lucene", "terms": "character bigrams"}
+    assert manifest.lexical.parameters == {
+        "k1": 1.5, "b": 0.75, "idf": "lucene", "terms": "character bigrams", "heading": 3,
+    }  # fmt: skip
     files = {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file()}
     assert set(manifest.files) == files - {"manifest.json"}
     assert str(published.parent) not in (published / "manifest.json").read_text()

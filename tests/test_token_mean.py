@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,12 +31,14 @@ def test_it_is_the_model(model: SentenceTransformer, texts: list[str], limit: in
     assert short is not None
     with torch.inference_mode():
         features = model.preprocess(texts, prompt="[Q] ", max_length=limit)
-        wanted = torch.nn.functional.normalize(model(features)["sentence_embedding"], dim=1).numpy()
+        vectors: torch.Tensor = model(features)["sentence_embedding"]
+    wanted = torch.nn.functional.normalize(vectors, dim=1).numpy()
     assert short.encode(texts, "[Q] ", limit) == pytest.approx(wanted, abs=2e-6)
 
 
 def test_a_model_with_positions_goes_the_long_way(model: SentenceTransformer) -> None:
-    positions = model.transformers_model.embeddings.position_embeddings.weight  # type: ignore[union-attr]  # it has one
+    body: Any = model.transformers_model
+    positions = body.embeddings.position_embeddings.weight
     with torch.no_grad():
         positions[3] = 1.0
     try:

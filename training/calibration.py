@@ -15,7 +15,7 @@ from training.recipe import CrossEncoder
 from training.reranking import Judged
 
 Floats = npt.NDArray[np.floating]
-BLENDS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+BLENDS = (0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 256.0)
 """Weights of the first stage's score beside the logit that are tried on the calibration queries."""
 LEAST_SCALE = 1e-3
 """Where relevance does not rise with the logit, it is all but constant instead of reversed."""

@@ -203,6 +203,17 @@ class Index(Section):
     """Padded tokens of one forward pass; 0 is what was measured best for the device."""
 
 
+class Calibrate(Section):
+    """Index + dev queries → blend, calibration and threshold of the cross-encoder."""
+
+    queries: int = Field(default=400, ge=1)
+    beside: str = ""
+    """A folder of questions of another kind (queries.jsonl, qrels.articles.tsv): they count as much as dev in choosing
+    the blend."""
+    part: str = ""
+    """The `part` of them that may be tuned on; "" is all."""
+
+
 class Evaluate(Section):
     """Index + qrels → run files and measures."""
 
@@ -277,6 +288,7 @@ class Recipe(Section):
     bi_encoder: BiEncoder = BiEncoder()
     cross_encoder: CrossEncoder = CrossEncoder()
     index: Index = Index()
+    calibrate: Calibrate = Calibrate()
     evaluate: Evaluate = Evaluate()
     sweep: Sweep = Sweep()
 

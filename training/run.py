@@ -1,6 +1,6 @@
 """The pipeline:  python -m training.run RECIPE [--from STEP] [--to STEP] [--set section.key=value] [--force]
 
-    records → corpus → pairs → pretrain → mine → bi_encoder → cross_encoder → index → evaluate
+    records → corpus → pairs → pretrain → mine → bi_encoder → cross_encoder → index → calibrate → evaluate
 
 Steps meet only in files. A step that has run with the same inputs is skipped and says so.
 Several GPUs or processes share the steps bi_encoder and cross_encoder:  torchrun --nproc-per-node=N -m training.run …
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import BeopgilError
-from training import bi_encoder, corpus, cross_encoder, evaluate, index, mine, pairs, pretrain, ranks
+from training import bi_encoder, calibrate, corpus, cross_encoder, evaluate, index, mine, pairs, pretrain, ranks
 from training.recipe import Recipe, RecipeError, load_recipe
 
 
@@ -40,7 +40,8 @@ STEPS = (
     Step("bi_encoder", bi_encoder.run, ("mine",), shared=True),
     Step("cross_encoder", cross_encoder.run, ("bi_encoder",), shared=True),
     Step("index", index.run, ("cross_encoder",)),
-    Step("evaluate", evaluate.run, ("index",)),
+    Step("calibrate", calibrate.run, ("index",)),
+    Step("evaluate", evaluate.run, ("calibrate",)),
 )
 NAMES = tuple(step.name for step in STEPS)
 

@@ -74,7 +74,7 @@ def unread(searcher: Searcher) -> Searcher:
     """The searcher without anything that reads the query or the graph: the benchmark's own baseline."""
     bare = copy.copy(searcher)
     bare.router = Understood
-    bare.tuning = replace(searcher.tuning, link_weight=0.0)
+    bare.tuning = replace(searcher.tuning, link_weight=0.0, cited_weight=0.0, family_weight=0.0)
     return bare
 
 
@@ -105,15 +105,17 @@ def _ranking(searcher: Searcher, query: DevQuery, system: System, settings: Eval
 
 
 def request(query: DevQuery, system: System, settings: Evaluate) -> SearchRequest:
-    """Over the documents of the query's kind; for decisions those before its date, its own left out."""
+    """Over the documents of the query's kind. Its own decision and those of its day or later are not found, and what
+    they cite speaks for nothing."""
     filters, own = Filters(kind=(query.kind,)), frozenset[str]()
-    if query.kind == "precedent":
+    before = date.fromisoformat(query.date) - timedelta(days=1) if query.date else None
+    if query.date or query.kind == "precedent":
         own = frozenset({"p" + query.query_id.split("#")[0]})
-        before = date.fromisoformat(query.date) - timedelta(days=1) if query.date else None
+    if query.kind == "precedent":
         filters = replace(filters, date_to=before)
     return SearchRequest(
         query.text, k=settings.k, depth=system.depth(settings), mode=system.mode, rerank=system.rerank,
-        filters=filters, exclude_docs=own,
+        filters=filters, exclude_docs=own, decided_to=before,
     )  # fmt: skip
 
 

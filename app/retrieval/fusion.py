@@ -47,7 +47,7 @@ def fuse(
     scale = attainable if tuning.lexical_scale == "attainable" else best
     scores = weights.dense * cosine + weights.lexical * bm25 / max(scale, 1e-9)
     plain = weights.dense * cosine + weights.lexical * bm25 / max(attainable, 1e-9)
-    return _ordered(ids, scores, plain)
+    return ordered(ids, scores, plain)
 
 
 def _between(tuning: Tuning, sure: float) -> FusionWeights:
@@ -72,7 +72,7 @@ def with_family(fused: Fused, families: Longs, weight: float) -> Fused:
     """
     if not weight or not len(fused.ids):
         return fused
-    return _ordered(
+    return ordered(
         fused.ids,
         fused.scores + weight * _family_sums(fused.scores, families),
         fused.plain + weight * _family_sums(fused.plain, families),
@@ -91,7 +91,7 @@ def _family_sums(scores: Floats, families: Longs) -> Floats:
     return sums
 
 
-def _ordered(ids: Ids, scores: npt.NDArray[Any], plain: npt.NDArray[Any]) -> Fused:
+def ordered(ids: Ids, scores: npt.NDArray[Any], plain: npt.NDArray[Any]) -> Fused:
     """Best first, ties by id."""
     order = np.lexsort((ids, -scores))
     return Fused(ids[order], scores[order].astype(np.float32), plain[order].astype(np.float32))

@@ -27,6 +27,7 @@ from app.retrieval.types import (
     Candidates,
     Evidence,
     Filters,
+    Floats,
     Mask,
     Match,
     Mode,
@@ -40,7 +41,7 @@ from app.retrieval.types import (
     Tuning,
     Understood,
 )
-from app.retrieval.vouching import Vouching
+from app.retrieval.vouching import NEAR_PASSAGES, Vouching
 
 EVIDENCE = 3
 """Passages shown of a document."""
@@ -113,19 +114,35 @@ class Searcher:
             notes=notes(results, request.as_of),
         )
 
+    def pool(self, request: SearchRequest) -> Pool:
+        """What the stages say of the passages that a search ranks, before they become documents."""
+        allowed = self.columns.mask(request.filters, request.as_of, request.exclude_docs)
+        return self._pool(self.router(request.query).sought, request, allowed, Stopwatch())[0]
+
     def candidates(
         self, queries: Sequence[str], depth: int, mode: Mode = "hybrid", allowed: Mask | None = None
     ) -> list[Candidates]:
         """The first stage alone: per query at most `depth` passages with fused scores. `allowed` is over passages."""
-        dense = [NOTHING] * len(queries)
-        if mode != "lexical" and queries:
-            dense = self.index.dense.search(self.encoder.encode_queries(queries), max(depth, RECALL), allowed)
+        documents, recalled = self._over_documents(allowed), max(depth, RECALL)
+        vectors = self.encoder.encode_queries(queries) if mode != "lexical" and queries else None
+        dense = [NOTHING] * len(queries) if vectors is None else self.index.dense.search(vectors, recalled, allowed)
         found: list[Candidates] = []
-        for query, side in zip(queries, dense, strict=True):
-            lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, max(depth, RECALL), allowed)
-            fused = self._fuse(query, side, lexical, mode, None)[0].head(depth)
+        for n, (query, side) in enumerate(zip(queries, dense, strict=True)):
+            lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, recalled, allowed)
+            near = NOTHING
+            if mode == "hybrid" and vectors is not None:
+                near = self._near(vectors[n : n + 1], SearchRequest(query))
+            fused = self._fuse(query, side, lexical, mode, documents, near)[0].head(depth)
             found.append(Candidates(fused.ids, fused.scores))
         return found
+
+    def _over_documents(self, passages: Mask | None) -> Mask | None:
+        """The documents that have an allowed passage."""
+        if passages is None:
+            return None
+        documents = np.zeros(len(self.index.documents), dtype=bool)
+        documents[self.index.passages.documents[passages]] = True
+        return documents
 
     def rank_documents(self, candidates: Candidates) -> list[tuple[int, float]]:
         """Candidates folded: (document row, score of its best passage), best first."""
@@ -169,9 +186,11 @@ class Searcher:
             with watch("lexical"):
                 lexical = self.index.lexical.search(text, recalled, mask)
         with watch("fuse"):
-            fused, votes = self._fuse(text, dense, lexical, request.mode, allowed)
+            near = self._near(vectors, request) if request.mode == "hybrid" else NOTHING
+            fused, votes = self._fuse(text, dense, lexical, request.mode, allowed, near)
             kept = fused.head(request.depth) if request.rerank else fused
-            pool = replace(self._plain_pool(kept, dense, lexical), votes=votes)
+            sure = self._sure(dense) if request.mode != "lexical" else 1.0
+            pool = replace(self._plain_pool(kept, dense, lexical), votes=votes, sure=sure)
         if not request.rerank:
             return pool, None
         with watch("rerank"):
@@ -181,13 +200,24 @@ class Searcher:
         return None if documents is None else documents[self.index.passages.documents]
 
     def _fuse(
-        self, text: str, dense: Candidates, lexical: Candidates, mode: Mode, allowed: Mask | None
+        self, text: str, dense: Candidates, lexical: Candidates, mode: Mode, allowed: Mask | None, near: Candidates
     ) -> tuple[Fused, dict[int, float]]:
         """Both sides as one list, decisions in their own order; and the votes for each passage that has any."""
-        attainable = self.index.lexical.attainable(text)
-        fused = fuse(dense, lexical, attainable, mode, self.tuning, self._sure(dense))
+        attainable, sure = self.index.lexical.attainable(text), self._sure(dense)
+        fused = fuse(dense, lexical, attainable, mode, self.tuning, sure)
         fused = with_family(fused, self._families[fused.ids], self.tuning.family_weight)
-        return self._vouching(fused, dense, lexical, attainable, mode, self.tuning, allowed)
+        fused, cited = self._vouching.for_articles(fused, near, self.tuning.cited_weight * sure, allowed)
+        fused, linked = self._vouching(fused, dense, lexical, attainable, mode, self.tuning, allowed)
+        return fused, {**cited, **linked}
+
+    def _near(self, vectors: Floats, request: SearchRequest) -> Candidates:
+        """Passages of the decisions nearest to the query that may speak for articles; none where none are asked for."""
+        kinds = request.filters.kind
+        if not self.tuning.cited_weight or (kinds and "statute" not in kinds):
+            return NOTHING
+        known = Filters(kind=("precedent",), date_to=request.decided_to or request.as_of)
+        decisions = self.columns.mask(known, exclude=request.exclude_docs)
+        return self.index.dense.search(vectors, NEAR_PASSAGES, self._over_passages(decisions))[0]
 
     def _sure(self, dense: Candidates) -> float:
         """How sure the encoder is, by the best article that it found: decisions repeat one another's words."""
@@ -207,8 +237,9 @@ class Searcher:
             logits = self.reranker.score_tokens(text, self.index.passage_tokens(pool.ids, self.reranker))
         except torch.OutOfMemoryError:
             return pool, "reranker unavailable: out of memory; ask for a smaller depth"
-        final = logits + np.float32(self.tuning.blend) * pool.fused.scores
-        relevance = self.reranker.blended_relevance(final) if self.tuning.blend else self.reranker.relevance(logits)
+        blend = self.tuning.blend
+        final = np.float32(pool.sure if blend else 1.0) * logits + np.float32(blend) * pool.fused.scores
+        relevance = self.reranker.blended_relevance(final) if blend else self.reranker.relevance(logits)
         return replace(pool, logits=logits, final=final, relevance=relevance), None
 
     def _threshold(self, pool: Pool) -> float:

@@ -57,7 +57,10 @@ class SearchRequest:
     min_relevance: float | None = None
     explain: bool = False
     exclude_docs: frozenset[str] = frozenset()
-    """Never returned, not even pinned. For evaluation; not part of the HTTP contract."""
+    """Never returned, not even pinned, and their citations speak for nothing. For evaluation; not part of the HTTP
+    contract."""
+    decided_to: date | None = None
+    """Decisions after this day speak for no article; `as_of` says the same. For evaluation, as `exclude_docs`."""
 
 
 Router = Callable[[str], Understood]
@@ -185,18 +188,18 @@ class Tuning:
 
     weights: FusionWeights = FusionWeights()
     """Where the encoder is sure of its best article."""
-    unsure_weights: FusionWeights = FusionWeights(0.5, 0.5)
+    unsure_weights: FusionWeights = FusionWeights(0.6, 0.4)
     """Where it is not: what it has not learnt is better found by its words."""
     sure_cosine: float = -1.0
     """Best cosine of an article at which the two meet half-way, the encoder's own; −1: it is always sure."""
     sure_width: float = 0.02
     """Of the sigmoid that leads from one to the other."""
-    family_weight: float = 0.2
+    family_weight: float = 0.1
     """Added to a passage's fused score: what the best passages of its law, decree and rule found beside it."""
     lexical_scale: Literal["best", "attainable"] = "best"
     """BM25 is divided by the query's best score, or by the most that a passage could reach for this query."""
     blend: float = 0.0
-    """Final order by logit + blend × fused score."""
+    """Final order by sure × logit + blend × fused score; 0: by the logit alone."""
     plain_scale: float = 10.0
     plain_bias: float = -5.0
     """Without a reranker: relevance = sigmoid(plain_scale × fused + plain_bias), BM25 scaled by the attainable there,
@@ -205,6 +208,8 @@ class Tuning:
     """The threshold of `confident` where no reranker took part."""
     precedent_weights: FusionWeights = FusionWeights(0.5, 0.5)
     """Of decisions among themselves: their digests are written in the words of the questions that courts ask."""
+    cited_weight: float = 0.08
+    """For articles that the decisions nearest to the query cite (app.retrieval.vouching)."""
     link_weight: float = 0.1
     """For decisions that the best ones cite (app.retrieval.vouching). Chosen on track B dev."""
 

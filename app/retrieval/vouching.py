@@ -1,4 +1,11 @@
-"""Decisions in an order of their own: other weights of the two sides, and what the best decisions cite.
+"""What decisions say of one another and of articles: the citation graph as a signal of the first stage.
+
+Articles. The twenty decisions nearest to the query speak for the articles that they cite, as far as the encoder is sure
+of the query:
+
+    score = fused + cited_weight · sure · ln(1 + 3 · Σ over those that cite it of exp((their cosine − the best) / 0.1))
+
+Decisions have an order of their own: other weights of the two sides, and what the best of them cite.
 
     score = fused by `precedent_weights` + link_weight · ln(1 + 3 · Σ over the ten best decisions that cite it of
             exp((their score − the best score) / 0.1))
@@ -15,10 +22,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.retrieval.fusion import Fused, fuse
+from app.retrieval.fusion import Fused, fuse, ordered
 from app.retrieval.graph import Graph
 from app.retrieval.types import Candidates, Mask, Mode, Tuning
 
+NEAREST = 20
+"""Decisions nearest to a query that speak for articles."""
+NEAR_PASSAGES = 60
+"""Passages of decisions recalled to find them: a decision may have several."""
 BEST = 10
 """Decisions at the head of a ranking whose citations speak for others."""
 SPREAD = 0.1
@@ -34,6 +45,24 @@ class Vouching:
         """`decisions` is over documents; `owners` gives the document of each passage, ascending."""
         self.graph, self.decisions, self.owners = graph, decisions, owners
 
+    def for_articles(
+        self, fused: Fused, near: Candidates, weight: float, allowed: Mask | None
+    ) -> tuple[Fused, dict[int, float]]:
+        """`fused` with the articles raised that the decisions of `near` (passages by cosine) cite, those that no side
+        found added; and the votes by passage. `allowed` is over documents: what is not is not added."""
+        votes = self._votes(near.ids, near.scores.astype(np.float64), NEAREST, ~self.decisions) if len(near.ids) else {}
+        if not votes or not weight or not len(fused.ids):
+            return fused, {}
+        added = self._added(votes, fused.ids, allowed)
+        ids = np.concatenate([fused.ids, added])
+        found = np.array([votes.get(row, 0.0) for row in self.owners[ids].tolist()])
+        bonus = weight * np.log1p(VOTES * found)
+        scores, plain = (
+            np.concatenate([values, np.full(len(added), values.min())]) + bonus
+            for values in (fused.scores, fused.plain)
+        )
+        return ordered(ids, scores, plain), {int(i): float(v) for i, v in zip(ids, found, strict=True) if v}
+
     def __call__(
         self, fused: Fused, dense: Candidates, lexical: Candidates, attainable: float, mode: Mode, tuning: Tuning,
         allowed: Mask | None,
@@ -48,7 +77,7 @@ class Vouching:
         ids, scores = self._scored(fused.ids[places], dense, lexical, attainable, mode, tuning)
         if not tuning.link_weight:
             return self._placed(fused, places, ids, scores, ids[:0]), {}
-        votes = self._votes(ids, scores)
+        votes = self._votes(ids, scores, BEST, self.decisions)
         found = np.array([votes.get(row, 0.0) for row in self.owners[ids].tolist()])
         raised = scores + tuning.link_weight * np.log1p(VOTES * found)
         added = self._added(votes, ids, allowed)
@@ -67,17 +96,17 @@ class Vouching:
         kept = np.isin(own.ids, ids)
         return own.ids[kept], own.scores[kept].astype(np.float64)
 
-    def _votes(self, ids: Rows, scores: npt.NDArray[np.float64]) -> dict[int, float]:
-        """Document row → how much the best decisions speak for it."""
+    def _votes(self, ids: Rows, scores: npt.NDArray[np.float64], most: int, targets: Mask) -> dict[int, float]:
+        """Document row → how much the best `most` decisions speak for it, of those that are `targets`."""
         best: dict[int, float] = {}
         for row, score in zip(self.owners[ids].tolist(), scores.tolist(), strict=True):
             best.setdefault(row, float(np.exp((score - scores[0]) / SPREAD)))
-            if len(best) == BEST:
+            if len(best) == most:
                 break
         votes: dict[int, float] = {}
         for row, weight in best.items():
             cited = self.graph.cited(row)
-            for target in cited[self.decisions[cited]].tolist():
+            for target in cited[targets[cited]].tolist():
                 votes[target] = votes.get(target, 0.0) + weight
         return votes
 
