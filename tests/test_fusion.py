@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.law.documents import Document
 from app.retrieval.filters import FilterColumns
-from app.retrieval.fusion import Folder, fuse
+from app.retrieval.fusion import Folder, Fused, fuse, sureness, with_family
 from app.retrieval.store import DocumentStore, write_documents
 from app.retrieval.types import Candidates, FusionWeights, Mode, Tuning
 from tests.fakes import precedent, statute
@@ -104,3 +104,34 @@ def test_decisions_of_one_citation_stay_apart(tmp_path: Path) -> None:
 
 def test_nothing_folds_to_nothing(tmp_path: Path) -> None:
     assert folder(tmp_path, [precedent(1, "가", "나")], [0]).fold(ids(), floats()) == []
+
+
+# sureness, and laws that vouch for their own
+
+
+def test_a_sure_encoder_has_its_weights_and_an_unsure_one_the_others() -> None:
+    tuning = Tuning(weights=FusionWeights(0.9, 0.1), unsure_weights=FusionWeights(0.3, 0.7))
+    for sure, weights in ((1.0, tuning.weights), (0.0, tuning.unsure_weights), (0.5, FusionWeights(0.6, 0.4))):
+        wanted = fuse(DENSE, LEXICAL, 16.0, "hybrid", Tuning(weights=weights))
+        assert fuse(DENSE, LEXICAL, 16.0, "hybrid", tuning, sure).scores == pytest.approx(wanted.scores, rel=1e-5)
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_sureness_rises_with_the_cosine(one: float, other: float) -> None:
+    tuning = Tuning(sure_cosine=0.4, sure_width=0.02)
+    low, high = sorted((one, other))
+    assert 0 <= sureness(low, tuning) <= sureness(high, tuning) <= 1
+    assert sureness(0.4, tuning) == 0.5
+    assert sureness(0.0, Tuning()) == pytest.approx(1), "an encoder whose limits nobody measured is always sure"
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, width=16), st.integers(0, 3)), min_size=1, max_size=30), st.floats(0, 1))
+def test_a_family_is_the_sum_of_its_five_best(rows: list[tuple[float, int]], weight: float) -> None:
+    scores = np.array([score for score, _ in rows], dtype=np.float32)
+    families = np.array([family for _, family in rows], dtype=np.int64)
+    first = Fused(np.arange(len(rows), dtype=np.int64), scores, scores.copy())
+    found = with_family(first, families, weight)
+    for passage, score in zip(found.ids.tolist(), found.scores.tolist(), strict=True):
+        members = sorted((s for s, f in rows if f == rows[passage][1]), reverse=True)[:5]
+        bonus = sum((member - min(scores)) / place for place, member in enumerate(members, 1))
+        assert score == pytest.approx(rows[passage][0] + weight * bonus, abs=1e-4)

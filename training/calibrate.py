@@ -1,14 +1,15 @@
 """index + dev queries → the cross-encoder's blend, calibration and threshold as a search uses them; the index anew
 
-A search orders by sure × logit + blend × first-stage score, and calls a sigmoid of that relevance. Both are fitted here
-to what the Searcher itself ranks: decisions that cite, words and families of laws included. They are written into the
-cross-encoder's beopgil.json, and the index is published once more, for its manifest holds the blend.
+A search orders by logit + blend × first-stage score, and calls a sigmoid of that relevance. Both are fitted here to
+what the Searcher itself ranks: decisions that cite, words and families of laws included. The blend is the best on dev
+of those that keep KEPT of what is best on questions of another kind. Both are written into the cross-encoder's
+beopgil.json, and the index is published once more, for its manifest holds the blend.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from training.reranking import Judged
 from training.systems import DEFAULT, SYSTEMS, request
 from training.tracks import tracks
 
+KEPT = 0.95
+
 
 def run(recipe: Recipe) -> None:
     section = recipe.calibrate
@@ -42,13 +45,20 @@ def run(recipe: Recipe) -> None:
     means = [dev.blends(), *([beside.blends()] if beside.judged else [])]
     for name, values in zip(("dev", section.beside), means, strict=False):
         print(f"nDCG@10 by blend, {name}: " + "  ".join(f"{b:g} {v:.4f}" for b, v in values.items()), flush=True)
-    blend = max(means[0], key=lambda one: (round(sum(values[one] for values in means), 6), -one))
+    blend = best_blend(*means)
     settings = model_settings(recipe.reranker_model) | {
         "blend": blend,
         "blended": blended(dev, blend, recipe.cross_encoder),
     }
     write(recipe.reranker_model / SETTINGS, json.dumps(settings, indent=1).encode())
     index.run(recipe)
+
+
+def best_blend(dev: Mapping[float, float], beside: Mapping[float, float] | None = None) -> float:
+    """The blend of the highest mean on dev, the smaller of equals, among those that `beside` admits."""
+    least = KEPT * max(beside.values()) if beside else 0.0
+    admitted = [blend for blend in dev if beside is None or beside[blend] >= least]
+    return max(admitted, key=lambda blend: (dev[blend], -blend))
 
 
 def chosen(recipe: Recipe) -> list[DevQuery]:
@@ -66,7 +76,7 @@ def beside_queries(folder: str, part: str) -> list[DevQuery]:
 
 
 def scored(searcher: Searcher, queries: Sequence[DevQuery], depth: int) -> Scored:
-    """What a search reranks for each query, with the logits as they count.
+    """What a search reranks for each query, with the logits.
 
     Raises NotReady where the second stage takes no part.
     """
@@ -78,5 +88,5 @@ def scored(searcher: Searcher, queries: Sequence[DevQuery], depth: int) -> Score
         if pool.logits is None:
             raise NotReady(f"query {query.query_id}: the cross-encoder did not take part")
         judged.append(Judged(query, keys[owners[pool.ids]].tolist(), pool.ids, pool.fused.scores))
-        logits.append(np.float32(pool.sure) * pool.logits)
+        logits.append(pool.logits)
     return Scored(judged, logits)

@@ -46,8 +46,6 @@ class Pool:
     final: Floats
     """What the passages are ordered by."""
     relevance: Floats
-    sure: float = 1.0
-    """How sure the encoder is of the query, 0 to 1: the cross-encoder, taught by the same courts, is trusted as far."""
     votes: Mapping[int, float] = field(default_factory=dict)
     """By passage, for decisions: how much the best decisions found, citing it, speak for it."""
 

@@ -189,8 +189,7 @@ class Searcher:
             near = self._near(vectors, request) if request.mode == "hybrid" else NOTHING
             fused, votes = self._fuse(text, dense, lexical, request.mode, allowed, near)
             kept = fused.head(request.depth) if request.rerank else fused
-            sure = self._sure(dense) if request.mode != "lexical" else 1.0
-            pool = replace(self._plain_pool(kept, dense, lexical), votes=votes, sure=sure)
+            pool = replace(self._plain_pool(kept, dense, lexical), votes=votes)
         if not request.rerank:
             return pool, None
         with watch("rerank"):
@@ -238,7 +237,7 @@ class Searcher:
         except torch.OutOfMemoryError:
             return pool, "reranker unavailable: out of memory; ask for a smaller depth"
         blend = self.tuning.blend
-        final = np.float32(pool.sure if blend else 1.0) * logits + np.float32(blend) * pool.fused.scores
+        final = logits + np.float32(blend) * pool.fused.scores
         relevance = self.reranker.blended_relevance(final) if blend else self.reranker.relevance(logits)
         return replace(pool, logits=logits, final=final, relevance=relevance), None
 

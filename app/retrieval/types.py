@@ -199,7 +199,7 @@ class Tuning:
     lexical_scale: Literal["best", "attainable"] = "best"
     """BM25 is divided by the query's best score, or by the most that a passage could reach for this query."""
     blend: float = 0.0
-    """Final order by sure × logit + blend × fused score; 0: by the logit alone."""
+    """Final order by logit + blend × fused score; 0: by the logit alone."""
     plain_scale: float = 10.0
     plain_bias: float = -5.0
     """Without a reranker: relevance = sigmoid(plain_scale × fused + plain_bias), BM25 scaled by the attainable there,
