@@ -25,7 +25,7 @@ endif
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check bench corpus index train evaluate gate gpu-test clean
+.PHONY: help install serve test check bench corpus index train evaluate report gate gpu-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -58,6 +58,9 @@ train: need-RECIPE $(ENVIRONMENT) ## every step of RECIPE=a TOML file or a name 
 
 evaluate: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## measures of INDEX=samples into RUN=work/evaluate (DEV=folder, ARGS="--against FOLDER")
 	$(PYTHON) -m training.evaluate --index $(INDEX) --dev $(DEV) --out $(RUN) $(ARGS)
+
+report: $(ENVIRONMENT) ## RUN=work/evaluate as a page, RUN/report.html
+	$(PYTHON) -m training.report --run $(RUN)
 
 gate: $(ENVIRONMENT) ## refuse the models of RUN=work/evaluate where they are worse than the last release (ARGS=--accept to ship)
 	$(PYTHON) -m training.gate --run $(RUN) $(ARGS)

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file
-from sentence_transformers import SentenceTransformer
 from transformers import TrainerCallback
 
 from app.errors import ModelError
@@ -23,8 +19,9 @@ from tests.fakes import FakeEncoder
 from training import bi_encoder, mine
 from training.base import base_folder, open_encoder
 from training.bi_encoder import TripleCollator, make_trainer, prepared_model
-from training.in_batch import NOBODY, InBatchLoss
-from training.recipe import BiEncoder, Recipe, RecipeError
+from training.in_batch import NOBODY
+from training.pairs import read_json
+from training.recipe import Recipe, RecipeError
 from training.trainer import fit, trainable
 from training.triples import Triples, read_triples
 
@@ -45,73 +42,6 @@ def ready(made: Recipe) -> Recipe:
 
 def triples_of(recipe: Recipe) -> Triples:
     return read_triples(recipe.triples, DocumentStore(recipe.documents), PassageStore(recipe.passages))
-
-
-def loss_on(temperature: float) -> InBatchLoss:
-    section = BiEncoder(temperature=temperature)
-    return InBatchLoss(SentenceTransformer(modules=[torch.nn.Identity()]), section, 4096)
-
-
-# the loss
-
-
-def test_temperature_005_is_scale_20() -> None:
-    assert loss_on(0.05).scale == pytest.approx(20.0)
-
-
-class Vectors(torch.nn.Module):
-    """Stands for a model: the token ids of a text are its vector."""
-
-    def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return {"sentence_embedding": features["input_ids"].float()}
-
-
-def features(vectors: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {"input_ids": vectors, "attention_mask": torch.ones(vectors.shape, dtype=torch.int64)}
-
-
-def test_random_vectors_cost_ln_of_the_candidates() -> None:
-    generator = torch.Generator().manual_seed(0)
-    queries, passages = (torch.randn(n, 4096, generator=generator) for n in (16, 16 * 3))
-    loss = loss_on(0.05)
-    loss.model = Vectors()  # type: ignore[assignment]  # a model in name
-    labels = torch.arange(48).reshape(3, 16).T
-    labels = torch.cat([labels, labels[:, :1]], dim=1)
-    assert float(loss([features(queries), features(passages)], labels)) == pytest.approx(math.log(48), rel=0.05)
-    aligned = torch.cat([queries, passages[16:]])
-    assert float(loss([features(queries), features(aligned)], labels)) < 1e-3
-
-
-def test_loss_equals_the_library_s_where_nothing_is_masked() -> None:
-    queries, passages = torch.randn(4, 8), torch.randn(8, 8)
-    loss = loss_on(0.05)
-    loss.model = Vectors()  # type: ignore[assignment]  # a model in name
-    labels = torch.arange(8).reshape(2, 4).T
-    labels = torch.cat([labels, labels[:, :1]], dim=1)
-    theirs = loss.compute_loss_from_embeddings([queries, passages[:4], passages[4:]], labels)
-    assert float(loss([features(queries), features(passages)], labels)) == pytest.approx(float(theirs), rel=1e-5)
-
-
-@given(st.lists(st.lists(st.integers(0, 6), min_size=3, max_size=3), min_size=1, max_size=5), st.data())
-def test_only_known_positives_and_empty_places_are_masked(rows: list[list[int]], data: st.DataObject) -> None:
-    known = [sorted({row[0], *data.draw(st.sets(st.integers(0, 6), max_size=2))}) for row in rows]
-    longest = max(map(len, known))
-    labels = torch.tensor([row + own + [NOBODY] * (longest - len(own)) for row, own in zip(rows, known, strict=True)])
-    mask = InBatchLoss.false_negatives(labels[:, :3].T.reshape(-1), labels[:, 3:])
-    for i, own in enumerate(known):
-        for place in range(3):
-            for j, row in enumerate(rows):
-                expected = row[place] in own and not (place == 0 and i == j)
-                assert bool(mask[i, place * len(rows) + j]) == expected
-
-
-def test_short_passes_give_the_same_vectors(recipe: Recipe) -> None:
-    model = open_encoder(recipe.base_model, recipe.bi_encoder)
-    texts = [text[: 5 + 3 * n] for n, (_, text) in enumerate(tiny.TOPICS)]
-    tokens = {k: v for k, v in model.preprocess(texts).items() if isinstance(v, torch.Tensor)}
-    with torch.no_grad():
-        whole, short = (InBatchLoss(model, BiEncoder(), budget)._embed(model, tokens) for budget in (10_000, 20))
-    assert torch.allclose(whole, short, atol=1e-5)
 
 
 # the batches
@@ -157,6 +87,26 @@ def test_inline_and_id_rows_make_the_same_kind_of_examples(recipe: Recipe) -> No
 
 
 # the step
+
+
+def test_sources_do_not_share_batches_and_steps_are_whole_batches_of_each(recipe: Recipe, tmp_path: Path) -> None:
+    """Twelve rows in batches of four: of five and seven there are 1 + 1 whole ones."""
+    rows = [{**row, "source": "weak" if n < 5 else "courts"} for n, row in enumerate(read_json(recipe.triples))]
+    recipe.triples.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    triples, section = triples_of(recipe), recipe.bi_encoder.model_copy(update={"max_steps": -1, "eval_steps": 99})
+    trainer = make_trainer(prepared_model(recipe.base_model, section), triples, section, tmp_path / "c", None)
+    batches: Any = trainer.get_train_dataloader().batch_sampler
+    sources = [[triples.examples[row].source for row in batch] for batch in batches]
+    assert sorted(sources) == [["courts"] * 4, ["weak"] * 4]
+    assert trainer.args.eval_steps == 1 + 1
+    assert fit(trainer, "same") == 1 + 1
+
+
+def test_the_rows_of_each_positive_s_document_are_counted(recipe: Recipe) -> None:
+    triples = triples_of(recipe)
+    counts = bi_encoder.rows_of(triples)
+    assert counts.total() == len(triples.examples)
+    assert counts[triples.document(triples.examples[0].positive)] == 1
 
 
 @pytest.mark.parametrize("changes", [{}, {"lora_rank": 0}, {"lora_rank": 0, "freeze_layers": 1}, {"precision": "bf16"}])

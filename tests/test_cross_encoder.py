@@ -21,6 +21,7 @@ from tests import tiny
 from tests.fakes import FakeEncoder
 from training import cross_encoder, mine
 from training import recipe as recipes
+from training.base import open_encoder, transformer
 from training.cross_encoder import ListCollator, base_folder, list_loss, make_trainer, open_model, prepared_model
 from training.dev import DevQuery
 from training.recipe import Recipe, RecipeError
@@ -260,6 +261,40 @@ def test_an_interrupted_run_is_resumed(recipe: Recipe, tmp_path: Path) -> None:
     resumed = make_trainer(prepared_model(start, section), triples, section, tmp_path / "c", None)
     assert fit(resumed, "same") == 6
     assert [e["step"] for e in resumed.state.log_history if "loss" in e] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_share_of_the_queries_is_mined_anew(tmp_path: Path) -> None:
+    """Rounded up, so that a source of which there was any stays; 0 means all and stays 0."""
+    section = {"max_queries": 11, "weak": {"title_article": 1, "sentence_article": 10, "decree_article": 0}}
+    made = tiny.recipe(tmp_path, mine=section, cross_encoder={"mined": 0.25})
+    few = cross_encoder.fewer(made).mine
+    assert (few.max_queries, few.weak) == (3, {"title_article": 1, "sentence_article": 3, "decree_article": 0})
+    assert cross_encoder.fewer(tiny.recipe(tmp_path, mine=section)).mine == made.mine
+    assert few.model_copy(update={"max_queries": 11, "weak": made.mine.weak}) == made.mine, "and nothing else"
+
+
+def test_a_grafted_model_begins_with_the_bi_encoder_s_token_vectors(tmp_path: Path) -> None:
+    base = tiny.save_body(tmp_path / "base", "bert")
+    made = ready(tiny.recipe(tmp_path, cross_encoder={"base": str(base), "graft": True}))
+    with torch.no_grad():
+        trained = transformer(open_encoder(made.encoder_model, made.bi_encoder))
+        table = trained.get_input_embeddings().weight
+        table.add_(1.0)
+        trained.save_pretrained(str(made.encoder_model))
+    grafted, plain = (
+        open_model(base_folder(one), one.cross_encoder).state_dict()
+        for one in (made, tiny.recipe(tmp_path, cross_encoder={"base": str(base)}))
+    )
+    (name,) = [name for name, weight in grafted.items() if not torch.equal(weight, plain[name])]
+    assert "word_embeddings" in name
+    assert torch.equal(grafted[name], table)
+
+
+def test_token_vectors_of_another_size_are_not_grafted(tmp_path: Path) -> None:
+    base = tiny.save_body(tmp_path / "base", "albert-cross")
+    made = ready(tiny.recipe(tmp_path, cross_encoder={"base": str(base), "graft": True}))
+    with pytest.raises(RecipeError, match=r"graft: the base has token vectors \(\d+, 16\), the bi-encoder \(\d+, 32\)"):
+        base_folder(made)
 
 
 def test_without_dev_queries_the_model_is_saved_uncalibrated(recipe: Recipe, capsys: Any) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import BadRequest
+from app.law.names import family_name
 from app.retrieval.filters import FilterColumns
 from app.retrieval.store import DocumentStore, write_documents
 from app.retrieval.types import Filters
@@ -90,3 +94,38 @@ def test_the_reader_knows_the_laws_the_articles_and_the_cases(columns: FilterCol
     assert [(one.doc_id, one.status) for one in found] == [
         ("001706-0750", "resolved"), (None, "no_such_article"), ("p102", "resolved"), (None, "no_such_case"),
     ]  # fmt: skip
+
+
+# families
+
+
+def families(path: Path, laws: list[str | None]) -> list[int]:
+    """The families of an article of each law, and of a decision for None."""
+    documents = [
+        precedent(n, "가", "나") if law is None else statute(f"{n:06d}", law, "제1조", "가", "나")
+        for n, law in enumerate(laws)
+    ]
+    write_documents(path / "documents.arrow", documents)
+    return [int(number) for number in FilterColumns(DocumentStore(path / "documents.arrow")).families()]
+
+
+def test_a_law_its_decree_and_its_rule_are_one_family(tmp_path: Path) -> None:
+    laws = ["민법", "주택법", "주택법 시행령", "주택법 시행규칙", "주택법시행령", "주택법 시행령", None, None]
+    found = families(tmp_path, laws)
+    assert len(set(found[1:6])) == 1
+    assert len({found[0], found[1], found[6], found[7]}) == 4
+
+
+@given(
+    st.lists(st.sampled_from(["가법", "가법 시행령", "나법", "나법시행규칙", "시행령", None]), min_size=1, max_size=12)
+)
+def test_families_are_those_of_a_naive_comparison(
+    tmp_path_factory: pytest.TempPathFactory, laws: list[str | None]
+) -> None:
+    def alike(a: int, b: int) -> bool:
+        one, other = laws[a], laws[b]
+        return a == b or (one is not None and other is not None and family_name(one) == family_name(other))
+
+    found = families(tmp_path_factory.getbasetemp(), laws)
+    for a in range(len(laws)):
+        assert [found[a] == found[b] for b in range(len(laws))] == [alike(a, b) for b in range(len(laws))]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -116,6 +118,32 @@ def test_a_sure_encoder_has_its_weights_and_an_unsure_one_the_others() -> None:
         assert fuse(DENSE, LEXICAL, 16.0, "hybrid", tuning, sure).scores == pytest.approx(wanted.scores, rel=1e-5)
 
 
+@given(SCORES, SCORES, st.floats(0, 1), st.floats(0, 1))
+def test_fusion_is_linear_in_how_sure_it_is(
+    dense: dict[int, float], lexical: dict[int, float], unsure: float, sure: float
+) -> None:
+    tuning = Tuning(weights=FusionWeights(0.9, 0.1), unsure_weights=FusionWeights(unsure, 1 - unsure))
+    low, high, between = (fuse(side(dense), side(lexical), 2.0, "hybrid", tuning, share) for share in (0.0, 1.0, sure))
+    assert fuse(side(dense), side(lexical), 2.0, "hybrid", tuning).scores.tolist() == high.scores.tolist()
+    for name in ("scores", "plain"):
+        ends = [dict(zip(one.ids.tolist(), getattr(one, name).tolist(), strict=True)) for one in (low, high)]
+        for passage, score in zip(between.ids.tolist(), getattr(between, name).tolist(), strict=True):
+            assert score == pytest.approx((1 - sure) * ends[0][passage] + sure * ends[1][passage], abs=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["dense", "lexical"])
+def test_one_side_alone_does_not_ask_how_sure_it_is(mode: Mode) -> None:
+    one = (DENSE, side({})) if mode == "dense" else (side({}), LEXICAL)
+    scores = [fuse(*one, 16.0, mode, Tuning(), sure).scores.tolist() for sure in (0.0, 1.0)]
+    assert scores[0] == scores[1]
+
+
+def test_sureness_is_a_sigmoid() -> None:
+    tuning = Tuning(sure_cosine=0.4, sure_width=0.02)
+    for cosine in (0.3, 0.4, 0.43):
+        assert sureness(cosine, tuning) == pytest.approx(1 / (1 + math.exp((0.4 - cosine) / 0.02)))
+
+
 @given(st.floats(-1, 1), st.floats(-1, 1))
 def test_sureness_rises_with_the_cosine(one: float, other: float) -> None:
     tuning = Tuning(sure_cosine=0.4, sure_width=0.02)
@@ -135,3 +163,35 @@ def test_a_family_is_the_sum_of_its_five_best(rows: list[tuple[float, int]], wei
         members = sorted((s for s, f in rows if f == rows[passage][1]), reverse=True)[:5]
         bonus = sum((member - min(scores)) / place for place, member in enumerate(members, 1))
         assert score == pytest.approx(rows[passage][0] + weight * bonus, abs=1e-4)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 1, width=16), st.floats(0, 1, width=16), st.integers(0, 3)), min_size=1, max_size=30
+    ),
+    st.floats(0, 1),
+    st.randoms(use_true_random=False),
+)
+def test_families_neither_lose_nor_double_a_passage(
+    rows: list[tuple[float, float, int]], weight: float, random: Random
+) -> None:
+    """Best first, ties by id; `plain` is raised by its own sums; which passage has which number does not matter."""
+    numbers = random.sample(range(100), len(rows))
+    best = sorted(zip(rows, numbers, strict=True), key=lambda one: (-one[0][0], one[1]))
+    first = Fused(
+        ids(*(n for _, n in best)), floats(*(row[0] for row, _ in best)), floats(*(row[1] for row, _ in best))
+    )
+    families = ids(*(row[2] for row, _ in best))
+    found = with_family(first, families, weight)
+    assert sorted(found.ids.tolist()) == sorted(numbers)
+    pairs = list(zip((-found.scores).tolist(), found.ids.tolist(), strict=True))
+    assert pairs == sorted(pairs)
+    turned = with_family(Fused(first.ids, first.plain, first.scores), families, weight)
+    plain = dict(zip(found.ids.tolist(), found.plain.tolist(), strict=True))
+    assert plain == dict(zip(turned.ids.tolist(), turned.scores.tolist(), strict=True))
+
+
+def test_without_weight_or_passages_families_change_nothing() -> None:
+    first, nothing = fuse(DENSE, LEXICAL, 16.0, "hybrid", Tuning()), fuse(side({}), side({}), 0.0, "hybrid", Tuning())
+    assert with_family(first, np.zeros(len(first.ids), dtype=np.int64), 0.0) is first
+    assert with_family(nothing, ids(), 0.5) is nothing

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.errors import IndexCorrupt
 from app.retrieval import lexical as module
-from app.retrieval.lexical import K1, B, LexicalIndex, terms
+from app.retrieval.lexical import HEADING, K1, B, LexicalIndex, terms, weighted
 from app.retrieval.types import Candidates
 
 TEXTS = [
@@ -173,3 +173,40 @@ def test_a_broken_file_is_refused(tmp_path: Path, name: str, damage: str) -> Non
         (tmp_path / name).write_text("{}")
     with pytest.raises(IndexCorrupt, match="build the index again"):
         LexicalIndex.load(tmp_path)
+
+
+# headings
+
+
+@pytest.mark.parametrize(
+    ("passage", "heading"),
+    [
+        ("민법 제839조의2(재산분할청구권)\n협의상 이혼한 자", "민법 제839조의2(재산분할청구권)"),
+        ("주택법 시행령 제1조\n이 영은", "주택법 시행령 제1조"),
+        ("민법 제1조(법원(法源))\n민사에 관하여", "민법 제1조(법원(法源))"),
+        ("손해배상(기)\n[1] 민법 제750조의 요건", ""),
+        ("민법 제750조", ""),
+        ("민법 제750조 제1항\n고의", ""),
+        ("\n민법 제750조\n고의", ""),
+        ("", ""),
+    ],
+)
+def test_an_article_s_heading_counts_three_times(passage: str, heading: str) -> None:
+    assert HEADING == 3
+    assert weighted(passage) == f"{heading}\n" * (2 if heading else 0) + passage
+    counts = Counter(spelt(weighted(passage)))
+    assert counts == Counter(spelt(passage)) + Counter(spelt(heading) * 2)
+
+
+@given(st.text(max_size=30) | st.text("가법 제조의1()\n", max_size=20))
+def test_weighted_keeps_the_passage_and_repeats_its_first_line_or_nothing(text: str) -> None:
+    more = weighted(text).removesuffix(text)
+    assert weighted(text) == more + text
+    assert more in ("", (text.partition("\n")[0] + "\n") * (HEADING - 1))
+
+
+def test_a_word_of_the_heading_weighs_as_three_of_the_text() -> None:
+    """In texts of one length: tf / (tf + k1)."""
+    texts = ["민법 제1조(신의성실)\n권리의 행사와 의무의 이행", "민법 제2조(행사와 이행)\n권리와 의무는 신의성실"]
+    plain, raised = (LexicalIndex.build(made).scores("신의성실") for made in (texts, map(weighted, texts)))
+    assert (raised / plain).tolist() == pytest.approx([(3 / (3 + K1)) / (1 / (1 + K1)), 1])

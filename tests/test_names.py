@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.law.aliases import ALIASES
-from app.law.names import FORERUNNERS, Law, LawNames
+from app.law.names import FORERUNNERS, Law, LawNames, family_name
 from app.law.text import match_key, readable
 
 CIVIL = Law("001706", "민법", "법률", "2024-09-20")
@@ -180,3 +180,23 @@ def test_spotted_names_are_in_order_and_apart(parts: list[str]) -> None:
         assert end <= one.start < one.end <= len(text)
         assert SPOTTER.all(text[one.start : one.end]) == one.laws
         end = one.end
+
+
+@pytest.mark.parametrize(
+    ("law", "family"),
+    [
+        ("주택임대차보호법", "주택임대차보호법"),
+        ("주택임대차보호법 시행령", "주택임대차보호법"),
+        ("주택임대차보호법 시행규칙", "주택임대차보호법"),
+        ("국가유공자등단체설립에관한법률시행령", "국가유공자등단체설립에관한법률"),
+        ("시행령에 관한 규칙", "시행령에 관한 규칙"),
+        ("", ""),
+    ],
+)
+def test_a_decree_has_its_law_s_family_name(law: str, family: str) -> None:
+    assert family_name(law) == family
+
+
+@given(st.text("가법 \n", max_size=8), st.sampled_from(["시행령", "시행규칙"]), st.sampled_from(["", " ", "  "]))
+def test_a_name_and_its_decrees_are_one_family(law: str, decree: str, blank: str) -> None:
+    assert family_name(law.strip() + blank + decree) == family_name(law.strip()) == law.strip()

@@ -185,6 +185,8 @@ def test_an_issue_meets_its_holding_and_the_nearest_issue_cited(tmp_path: Path) 
     cited = next(row for row in weak if row["source"] == "issue_precedent")
     assert cited["query"] == TRADE
     assert cited["key"].startswith("p10#")
+    assert cited["query_id"] == "p20#0"
+    assert cited["exclude"] == ["p10", "p50"], "all that the decision cites, also what is too late to be trained on"
 
 
 def test_a_sentence_is_not_in_the_article_it_is_to_find(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.law.citation import Status
+from app.law.everyday import legal_terms
 from app.law.names import Law, LawNames
 from app.law.query import Alias, QueryReader
 from app.law.resolve import CitationReader, Decision, FoundCitation, by_number
@@ -236,3 +237,26 @@ def test_reading_a_query_never_raises_and_spans_index_it(query: str) -> None:
 )
 def test_a_query_without_short_names_is_read_as_it_is(query: str) -> None:
     assert READER(query).text == query
+
+
+# the law's words
+
+
+def test_the_law_s_words_for_everyday_ones_are_sought_beside_the_text() -> None:
+    understood = READER("집주인이 보증금을 안 돌려줘요")
+    assert understood.text == "집주인이 보증금을 안 돌려줘요"
+    assert understood.terms == ("임대인", "임차권등기명령", "임대차")
+    assert understood.sought == "집주인이 보증금을 안 돌려줘요 임대인 임차권등기명령 임대차"
+
+
+def test_words_that_a_short_name_spells_out_are_not_sought_twice() -> None:
+    """주택임대차보호법 holds 임대차."""
+    assert READER("주임법상 집주인이 보증금을 안 돌려줘요").terms == ("임대인", "임차권등기명령")
+
+
+@given(st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=12).map("".join)))
+def test_what_is_sought_begins_with_the_text(query: str) -> None:
+    understood = READER(query)
+    assert understood.terms == legal_terms(understood.text)
+    assert understood.sought == " ".join([understood.text, *understood.terms])
+    assert understood.terms or understood.sought == understood.text

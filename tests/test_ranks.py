@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -115,6 +116,16 @@ def test_steps_are_counted_as_they_are_taken(rows: int, own: int, size: int, acc
     with as_rank(0, size):
         taken = math.ceil(len(SeededBatches(range(rows), own, drop_last=False)) / accumulation)
         assert total_steps(section, rows) == max(1, taken)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3))
+def test_steps_of_groups_are_counted_as_they_are_taken(
+    groups: list[int], own: int, size: int, accumulation: int
+) -> None:
+    section = recipes.BiEncoder(batch=own * size, accumulation=accumulation)
+    with as_rank(0, size):
+        taken = math.ceil(len(list(SeededBatches(Grouped(groups), own, drop_last=False))) / accumulation)
+        assert total_steps(section, len(groups), Counter(groups).values()) == max(1, taken)
 
 
 def test_the_processes_share_the_recipe_s_batch() -> None:

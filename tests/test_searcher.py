@@ -16,6 +16,7 @@ from app.errors import BadRequest, NotFound, NotReady
 from app.law.citation import Status as CitationStatus
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import (
+    Candidates,
     Filters,
     Floats,
     FoundCitation,
@@ -357,3 +358,99 @@ def test_no_query_breaks_a_search(searcher: Searcher, query: str, k: int, rerank
 
 def test_warming_up_asks_for_everything(searcher: Searcher) -> None:
     searcher.warm()
+
+
+# decisions near a query
+
+
+@pytest.fixture(scope="module")
+def citing(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
+    """Decisions of 2015 and 2020 on lighthouses, that cite an article which says nothing of them."""
+    documents = (
+        *DOCUMENTS[:3],
+        precedent(
+            7, "등대", "등대지기의 야간 근무", date="2015-01-01", case_no="2014다7", cited_statutes="민법 제750조"
+        ),
+        precedent(8, "등대", "등대의 불빛", cited_statutes="형법 제307조", cited_precedents="2014다7"),
+    )
+    return build_index(tmp_path_factory.mktemp("citing"), documents)
+
+
+LIGHT = SearchRequest("등대지기의 야간 근무", explain=True)
+
+
+def votes(searcher: Searcher, request: SearchRequest) -> dict[str, float]:
+    found = searcher.search(request).results
+    return {one.doc_id: one.stages.links for one in found if one.stages and one.stages.links}
+
+
+def test_decisions_near_a_query_speak_for_what_they_cite(citing: Searcher) -> None:
+    found = votes(citing, LIGHT)
+    assert found["001706-0750"] == pytest.approx(1.0), "the nearest counts fully"
+    assert 0 < found["001692-0307"] < 1
+    plain = other(citing, tuning=replace(citing.tuning, cited_weight=0.0))
+    assert "001706-0750" not in votes(plain, LIGHT)
+    pools = [one.pool(LIGHT).fused for one in (citing, plain)]
+    ranks = [one.ids.tolist().index(0) for one in pools]
+    gained = pools[0].scores[ranks[0]] - pools[1].scores[ranks[1]]
+    assert gained == pytest.approx(citing.tuning.cited_weight * np.log(1 + 3 * 1.0), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(LIGHT, exclude_docs=frozenset({"p7"})),
+        replace(LIGHT, decided_to=date(2014, 12, 31)),
+        replace(LIGHT, as_of=date(2014, 12, 31)),
+        replace(LIGHT, mode="dense"),
+        replace(LIGHT, mode="lexical"),
+        replace(LIGHT, filters=Filters(kind=("precedent",))),
+    ],
+)
+def test_what_may_not_be_known_speaks_for_no_article(citing: Searcher, request_: SearchRequest) -> None:
+    assert "001706-0750" not in votes(citing, request_)
+
+
+def test_filters_of_articles_leave_the_decisions_their_voice(citing: Searcher) -> None:
+    """What is asked for are articles; who speaks for them are decisions all the same."""
+    for filters in (Filters(kind=("statute",)), Filters(law=("민법",))):
+        assert votes(citing, replace(LIGHT, filters=filters))["001706-0750"] == pytest.approx(1.0)
+    assert "001706-0750" not in votes(citing, replace(LIGHT, filters=Filters(law=("형법",))))
+
+
+def test_an_encoder_that_is_not_sure_lets_nobody_speak(citing: Searcher) -> None:
+    unsure = other(citing, tuning=replace(citing.tuning, sure_cosine=1.0, sure_width=1e-3))
+    silent = other(citing, tuning=replace(unsure.tuning, cited_weight=0.0))
+    found, plain = (one.pool(LIGHT).fused for one in (unsure, silent))
+    assert found.ids.tolist() == plain.ids.tolist()
+    assert found.scores == pytest.approx(plain.scores, abs=1e-6)
+
+
+def test_how_sure_the_encoder_is_is_said_by_its_best_article(citing: Searcher) -> None:
+    tuned = other(citing, tuning=replace(citing.tuning, sure_cosine=0.3, sure_width=0.1))
+    (dense,) = citing.index.dense.search(citing.encoder.encode_queries([LIGHT.query]), 99)
+    kinds = [citing.index.documents[int(row)].kind for row in citing.index.passages.documents[dense.ids]]
+    assert kinds[0] == "precedent"
+    best = next(score for score, kind in zip(dense.scores.tolist(), kinds, strict=True) if kind == "statute")
+    assert tuned._sure(dense) == pytest.approx(1 / (1 + np.exp((0.3 - best) / 0.1)))
+    decisions = np.array([kind == "precedent" for kind in kinds])
+    alone = Candidates(dense.ids[decisions], dense.scores[decisions])
+    assert tuned._sure(alone) == pytest.approx(1 / (1 + np.exp((0.3 - dense.scores[0]) / 0.1)))
+    assert tuned._sure(Candidates(dense.ids[:0], dense.scores[:0])) == 0
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_pool_of_a_search_is_what_it_ranks(searcher: Searcher, query: str) -> None:
+    request = SearchRequest(query)
+    pool = searcher.pool(request)
+    ranked = searcher.rank_documents(Candidates(pool.fused.ids, pool.final))
+    assert [searcher.index.documents[row].doc_id for row, _ in ranked][: request.k] == ids(searcher.search(request))
+
+
+def test_the_law_s_words_are_sought_beside_everyday_ones(tmp_path: Path) -> None:
+    lease = statute(
+        "001248", "주택임대차보호법", "제3조", "대항력", "임대인과 임차인의 임대차는 등기가 없어도 효력이 있다."
+    )
+    found = build_index(tmp_path, [*DOCUMENTS, lease]).search(SearchRequest("집주인", mode="lexical", rerank=False))
+    assert ids(found) == ["001248-0003"]
+    assert found.understood.terms == ("임대인",)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 import torch
 from hypothesis import given
@@ -17,6 +19,7 @@ from training import recipe as recipes
 from training.base import open_encoder
 from training.recipe import RecipeError
 from training.trainer import (
+    GROUP,
     DeadLossError,
     LossWatch,
     SeededBatches,
@@ -77,6 +80,45 @@ def test_total_steps_counts_accumulation_and_epochs() -> None:
     section = SECTION.model_copy(update={"batch": 4, "accumulation": 4, "epochs": 2.0})
     assert total_steps(section, 100) == math.ceil(100 / 4 / 4) * 2
     assert total_steps(section.model_copy(update={"max_steps": 7}), 100) == 7
+
+
+def test_total_steps_counts_the_whole_batches_of_each_group() -> None:
+    """A group's short last batch is left out, and is kept where the group has no other."""
+    section = SECTION.model_copy(update={"batch": 4, "epochs": 3.0})
+    assert total_steps(section, 11, [11]) == total_steps(section, 11) == 3 * (2 + 1)
+    assert total_steps(section, 11, [0, 11]) == 3 * (2 + 1)
+    assert total_steps(section, 11, [5, 6]) == 3 * (1 + 1)
+    assert total_steps(section, 11, [9, 2]) == 3 * (2 + 1)
+    assert total_steps(section.model_copy(update={"accumulation": 2}), 11, [9, 2]) == 3 * math.ceil((2 + 1) / 2)
+
+
+def grouped(groups: list[int]) -> datasets.Dataset:
+    return datasets.Dataset.from_dict({"row": range(len(groups)), GROUP: groups})
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 6), st.integers(0, 3))
+def test_batches_of_groups_are_whole_and_of_one_group(groups: list[int], size: int, epoch: int) -> None:
+    sampler = SeededBatches(grouped(groups), size, False, seed=5)
+    sampler.set_epoch(epoch)
+    made = list(sampler)
+    assert len(sampler) == len(made)
+    assert made == list(sampler)
+    counts, several = Counter(groups), len(set(groups)) > 1
+    held = Counter(groups[row] for batch in made for row in batch)
+    assert len({row for batch in made for row in batch}) == held.total()
+    for group, count in counts.items():
+        assert held[group] == (count // size * size or count if several else count)
+    assert all(len({groups[row] for row in batch}) == 1 for batch in made)
+
+
+def test_batches_of_groups_come_mixed_and_in_another_order_each_epoch() -> None:
+    groups, orders = [0] * 40 + [1] * 40, []
+    for epoch in range(2):
+        sampler = SeededBatches(grouped(groups), 4, False, seed=5)
+        sampler.set_epoch(epoch)
+        orders.append([groups[batch[0]] for batch in sampler])
+    assert orders[0] != orders[1]
+    assert all(order not in (sorted(order), sorted(order, reverse=True)) for order in orders)
 
 
 @given(st.integers(1, 50), st.integers(1, 9), st.booleans(), st.integers(0, 3))

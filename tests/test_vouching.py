@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.law.graph import Edge
+from app.retrieval import vouching as module
 from app.retrieval.fusion import Fused, fuse
 from app.retrieval.graph import Graph
-from app.retrieval.types import Candidates, Tuning
+from app.retrieval.types import Candidates, FusionWeights, Mask, Tuning
 from app.retrieval.vouching import SPREAD, VOTES, Vouching
 
 NAMES = ["a0", "a1", "a2", "p3", "p4", "p5", "p6"]
@@ -68,7 +69,8 @@ def test_decisions_trade_places_and_the_places_keep_their_scores() -> None:
     speaks = vouching(("p3", "p6"))
     found, votes = speaks(first, dense, lexical, 10.0, "hybrid", Tuning(), None)
     assert 8 in found.ids, "what the best cites and nobody found is added"
-    assert votes == {8: 1.0}
+    assert set(votes) == {8}
+    assert 0 < votes[8] <= 1
     at = {passage: place for place, passage in enumerate(first.ids.tolist())}
     assert found.ids.tolist().index(0) == at[0], "an article keeps its place"
     assert found.scores[: len(first.ids)].tolist() == first.scores.tolist()
@@ -92,3 +94,99 @@ def test_no_passage_is_lost_or_there_twice(
     assert set(first.ids.tolist()) <= set(ids)
     assert (np.diff(last.scores) <= 1e-6).all()
     assert set(votes) <= set(ids)
+
+
+# against a naive one
+
+CITES = {name: index for index, name in enumerate(NAMES)}
+ALLOWED = st.none() | st.lists(st.booleans(), min_size=len(NAMES), max_size=len(NAMES)).map(np.array)
+
+
+def naive_votes(near: list[tuple[int, float]], cited: list[tuple[str, str]], decisions: bool) -> dict[int, float]:
+    """Document → Σ of exp((score − best) / 0.1) over the decisions of `near` (passages, best first) that cite it."""
+    best: dict[int, float] = {}
+    for passage, score in near:
+        best.setdefault(int(OWNERS[passage]), math.exp((score - near[0][1]) / 0.1))
+    votes: dict[int, float] = {}
+    for source, target in {(CITES[a], CITES[b]) for a, b in cited}:
+        if source in best and bool(DECISIONS[target]) == decisions:
+            votes[target] = votes.get(target, 0.0) + best[source]
+    return votes
+
+
+def naive_added(votes: dict[int, float], found: list[int], allowed: Mask | None) -> set[int]:
+    """The first passage of what has votes, was not found, and may be."""
+    rows = {row for row in votes if row not in OWNERS[found].tolist() and (allowed is None or allowed[row])}
+    return {OWNERS.tolist().index(row) for row in rows}
+
+
+@given(SCORES, SCORES, CITED, st.floats(0.01, 1), ALLOWED)
+def test_articles_have_the_scores_of_the_formula(
+    found: dict[int, float], near: dict[int, float], cited: list[tuple[str, str]], weight: float, allowed: Mask | None
+) -> None:
+    speaking = side({p: s for p, s in near.items() if DECISIONS[OWNERS[p]]})
+    raised, told = vouching(*cited).for_articles(fused(found), speaking, weight, allowed)
+    listed = list(zip(speaking.ids.tolist(), speaking.scores.tolist(), strict=True))
+    votes = naive_votes(listed, cited, decisions=False)
+    plain = {**dict.fromkeys(naive_added(votes, list(found), allowed), min(found.values())), **found}
+    wanted = {p: s + weight * math.log(1 + 3 * votes.get(int(OWNERS[p]), 0)) for p, s in plain.items()}
+    assert dict(zip(raised.ids.tolist(), raised.scores.tolist(), strict=True)) == pytest.approx(wanted, rel=1e-4)
+    assert dict(zip(raised.ids.tolist(), raised.plain.tolist(), strict=True)) == pytest.approx(wanted, rel=1e-4)
+    assert told == pytest.approx({p: votes[int(OWNERS[p])] for p in wanted if votes.get(int(OWNERS[p]))}, rel=1e-4)
+
+
+@given(SCORES, SCORES, CITED, st.floats(0, 1), ALLOWED)
+def test_decisions_have_the_order_of_the_formula(
+    dense: dict[int, float], bm25: dict[int, float], cited: list[tuple[str, str]], link: float, allowed: Mask | None
+) -> None:
+    lexical = {passage: score for passage, score in bm25.items() if score > 0}
+    tuning = Tuning(precedent_weights=FusionWeights(0.7, 0.3), link_weight=link)
+    first = fuse(side(dense), side(lexical), 1.0, "hybrid", tuning)
+    last, told = vouching(*cited)(first, side(dense), side(lexical), 1.0, "hybrid", tuning, allowed)
+
+    most, least = max(lexical.values(), default=1.0), min(lexical.values(), default=0.0)
+    own = {
+        p: 0.7 * dense.get(p, min(dense.values())) + 0.3 * lexical.get(p, least) / most
+        for p in first.ids.tolist()
+        if DECISIONS[OWNERS[p]]
+    }
+    near = sorted(own.items(), key=lambda one: -one[1])
+    votes = naive_votes(near, cited, decisions=True) if link and near else {}
+    added = naive_added(votes, list(own), allowed) if own else set()
+    raised = {
+        p: own.get(p, min(own.values())) + link * math.log(1 + 3 * votes.get(int(OWNERS[p]), 0)) for p in {*own, *added}
+    }
+    ids = last.ids.tolist()
+    assert sorted(ids) == sorted({*first.ids.tolist(), *added})
+    assert told == pytest.approx({p: votes[int(OWNERS[p])] for p in raised if votes.get(int(OWNERS[p]))}, rel=1e-4)
+    placed = [raised[p] for p in ids if p in raised]
+    assert placed == pytest.approx(sorted(placed, reverse=True), abs=1e-5)
+    assert [p for p in ids if p not in raised] == [p for p in first.ids.tolist() if p not in raised]
+    assert last.scores.tolist()[: len(first.ids)] == first.scores.tolist()
+    assert last.scores.tolist()[len(first.ids) :] == [min(first.scores.tolist())] * len(added)
+
+
+def test_only_the_nearest_and_the_best_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passages of one decision count once, as its best."""
+    near, cited = side({4: 0.9, 5: 0.8, 6: 0.7}), (("p3", "a0"), ("p4", "a1"), ("p3", "p5"), ("p4", "p6"))
+    raised, votes = vouching(*cited).for_articles(fused({0: 0.5, 1: 0.4}), near, 0.1, None)
+    assert votes == pytest.approx({0: 1.0, 1: math.exp(-2)}, rel=1e-4)
+    monkeypatch.setattr(module, "NEAREST", 1)
+    raised, votes = vouching(*cited).for_articles(fused({0: 0.5, 1: 0.4}), near, 0.1, None)
+    assert (raised.ids.tolist(), votes) == ([0, 1], {0: 1.0})
+    monkeypatch.setattr(module, "BEST", 1)
+    found, votes = vouching(*cited)(
+        fuse(near, side({}), 1.0, "hybrid", Tuning()), near, side({}), 1.0, "hybrid", Tuning(), None
+    )
+    assert votes == {7: 1.0}
+    assert set(found.ids.tolist()) == {4, 5, 6, 7}
+
+
+def test_a_decision_without_a_passage_is_not_added() -> None:
+    """Deleted documents have none: what they would be added by is another's."""
+    speaks = vouching(("p3", "p4"), ("p3", "a1"))
+    speaks.owners = np.array([0, 2, 3, 5, 6], dtype=np.int32)
+    first, near = fused({2: 0.9, 0: 0.1}), side({2: 0.9})
+    assert set(speaks.for_articles(first, near, 0.1, None)[0].ids.tolist()) == {0, 2}
+    found, votes = speaks(first, side({2: 0.9, 0: 0.1}), side({}), 1.0, "hybrid", Tuning(), None)
+    assert (found.ids.tolist(), votes) == ([2, 0], {})

@@ -306,6 +306,17 @@ class TestCitedInTheQuery:
             text = " ".join(get(timed, f"/?q={q}").text.split())
             assert "특가법 → 특정범죄 가중처벌 등에 관한 법률" in text
 
+    def test_everyday_words_are_looked_for_in_the_law_s_words_too(self, timed: TestClient) -> None:
+        text = " ".join(get(timed, "/?q=집주인이 보증금을 안 돌려줘요").text.split())
+        assert "법률 용어로도 찾음 임대인, 임차권등기명령, 임대차" in text
+        for q in ("임대인의 보증금반환의무", "민법 제750조"):
+            assert "법률 용어로도" not in get(timed, f"/?q={q}").text
+
+    def test_programs_are_told_them_beside_the_text(self, timed: TestClient) -> None:
+        told = timed.post("/search", json={"query": "집주인이 보증금을 안 돌려줘요"}).json()["understood"]
+        assert told["text"] == "집주인이 보증금을 안 돌려줘요"
+        assert told["terms"] == ["임대인", "임차권등기명령", "임대차"]
+
     def test_a_deleted_article_is_said_to_be(self, timed: TestClient) -> None:
         text = " ".join(get(timed, "/?q=민법 제915조").text.split())
         assert "삭제된 조문 민법 제915조" in text

@@ -109,6 +109,7 @@ def make_trainer(
 ) -> Trainer:
     held_out = triples.held_out(section.eval_queries, section.seed) if section.best_by == "loss" else None
     rows = np.setdiff1d(np.arange(len(triples.examples)), [] if held_out is None else held_out)
+    groups = groups_of(triples, rows)
     evaluated = evaluator is not None or held_out is not None
     device = devices.resolve("auto")
     width = min(section.batch, len(rows)) * (1 + section.negatives)
@@ -119,10 +120,10 @@ def make_trainer(
             section,
             folder,
             device=device,
-            steps=total_steps(section, len(rows)),
+            steps=total_steps(section, len(rows), Counter(groups).values()),
             evaluated=evaluated,
         ),
-        train_dataset=datasets.Dataset.from_dict({"row": rows, GROUP: groups_of(triples, rows)}),
+        train_dataset=datasets.Dataset.from_dict({"row": rows, GROUP: groups}),
         eval_dataset=None if held_out is None else datasets.Dataset.from_dict({"row": held_out}),
         loss=InBatchLoss(model, section, devices.batch_tokens(device), rows_of(triples), guide),
         evaluator=evaluator,

@@ -87,7 +87,7 @@ def first_stage_work(
 
 
 def fewer(recipe: Recipe) -> Recipe:
-    """The recipe with cross_encoder.mined of the queries to mine."""
+    """The recipe with cross_encoder.mined of the queries to mine; 0, all, stays 0."""
     section, share = recipe.mine, recipe.cross_encoder.mined
     weak = {source: math.ceil(share * count) for source, count in section.weak.items()}
     counts = {"max_queries": math.ceil(share * section.max_queries), "weak": weak}

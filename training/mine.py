@@ -142,7 +142,7 @@ def body_hash(text: str) -> int:
 
 
 def trained_sources(section: recipes.Mine) -> dict[str, int]:
-    """How many rows of train.jsonl to mine by source: `max_queries` is shared out over all of them, 0 is all."""
+    """How many rows of train.jsonl to mine of each source: `max_queries`, 0 for all."""
     return dict.fromkeys(section.query_sources, section.max_queries)
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from importlib import metadata
 from pathlib import Path
@@ -129,17 +129,25 @@ def reporter(section: recipes.Trainer) -> str:
     return wanted
 
 
-def total_steps(section: recipes.Trainer, rows: int) -> int:
-    """Optimiser steps of a run over `rows` training rows."""
+def total_steps(section: recipes.Trainer, rows: int, groups: Iterable[int] = ()) -> int:
+    """Optimiser steps of a run over `rows` training rows; `groups` says how many of them are in each GROUP."""
     if section.max_steps > 0:
         return section.max_steps
-    full, rest = divmod(rows, section.batch)
-    batches = full + (rest >= ranks.size())
+    batches = count_batches(list(groups) or [rows], section.batch)
     return max(1, math.ceil(section.epochs * math.ceil(batches / section.accumulation)))
 
 
 GROUP = "group"
 """Column of a training set that says which rows may share a batch."""
+
+
+def count_batches(groups: Iterable[int], size: int, drop_last: bool = False) -> int:
+    """Batches of `size` rows of all processes together that SeededBatches makes of groups of so many rows."""
+    rows = [count for count in groups if count]
+    if len(rows) > 1:
+        return sum(count // size or int(count >= ranks.size()) for count in rows)
+    full, rest = divmod(sum(rows), size)
+    return full + (rest >= ranks.size() and not drop_last)
 
 
 class SeededBatches(DefaultBatchSampler):
@@ -175,11 +183,7 @@ class SeededBatches(DefaultBatchSampler):
         return self._cut(rows[: len(rows) // size * size] or rows[: len(rows) // ranks.size() * ranks.size()], size)
 
     def __len__(self) -> int:
-        counts = np.bincount(self.groups)
-        if np.count_nonzero(counts) > 1:
-            return sum(len(self._full(list(range(count)), self.batch_size * ranks.size())) for count in counts if count)
-        full, rest = divmod(self.rows, self.batch_size * ranks.size())
-        return full + bool(rest >= ranks.size() and not self.drop_last)
+        return count_batches(np.bincount(self.groups).tolist(), self.batch_size * ranks.size(), self.drop_last)
 
 
 # What is trained

@@ -93,14 +93,15 @@ def _add_ids(triples: Triples, row: Row, documents: DocumentStore, groups: Ids, 
 def _add_inline(
     triples: Triples, row: Row, texts: dict[str, int], documents: DocumentStore, groups: Ids, path: Path
 ) -> None:
-    """Negatives are texts, or ids where the row was mined."""
+    """Negatives are texts, or ids where the row was mined. The key's document is no negative, whoever owns its text."""
     owner = documents.row(str(row.get("key", "")).partition("#")[0])
 
     def number(text: str, document: int | None = None) -> int:
         if text not in texts:
             texts[text] = len(triples.passages) + len(triples.inline)
+            alone = len(documents) + len(triples.inline)
             triples.inline.append(text)
-            triples.owners.append(texts[text] if document is None else int(groups[document]))
+            triples.owners.append(alone if document is None else int(groups[document]))
         return texts[text]
 
     mined = row.get("hard_negatives", ())
@@ -110,7 +111,7 @@ def _add_inline(
         row["query"],
         [number(text, owner) for text in row["pos"]],
         [*(number(text) for text in row.get("neg", ())), *(triples.passages.rows[p] for p in mined)],
-        _excluded(row, documents, groups),
+        [*_excluded(row, documents, groups), *([] if owner is None else [int(groups[owner])])],
         row.get("source", ""),
     )
 

@@ -10,8 +10,9 @@ Decisions have an order of their own: other weights of the two sides, and what t
     score = fused by `precedent_weights` + link_weight · ln(1 + 3 · Σ over the ten best decisions that cite it of
             exp((their score − the best score) / 0.1))
 
-What the ten best cite and no side found is added with the lowest score and its votes. Decisions trade places among themselves alone
-and the places keep their scores: a search of both kinds keeps its mixture, and relevance still falls with the rank.
+What the ten best cite and no side found is added with the lowest score and its votes. Decisions trade places among
+themselves alone and the places keep their scores: a search of both kinds keeps its mixture, and relevance still falls
+with the rank.
 """
 
 from __future__ import annotations

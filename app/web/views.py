@@ -183,6 +183,8 @@ class Found:
     citations: tuple[Cited, ...]
     aliases: tuple[tuple[str, str], ...]
     """(short or former name as written, what it was taken for)."""
+    terms: tuple[str, ...]
+    """The law's words that were looked for beside everyday ones."""
     confident: bool
     degraded: bool
     note: str
@@ -203,6 +205,8 @@ def found(response: SearchResponse, asked: Asked, searcher: Searcher) -> Found:
         beside=tuple(one for one in hits if one.beside),
         citations=tuple(cited(one, asked, searcher, TOLD) for one in understood.citations),
         aliases=_aliases(understood),
+        # Of a query that holds nothing but citations no word is looked for.
+        terms=() if understood.only_citations else understood.terms,
         # A query that is nothing but citations is answered by them: none of them may be there, and that is said.
         confident=response.confident or understood.only_citations,
         degraded=response.degraded is not None,
