@@ -47,7 +47,7 @@ class Pool:
     """What the passages are ordered by."""
     relevance: Floats
     votes: Mapping[int, float] = field(default_factory=dict)
-    """By passage, for decisions: how much the best decisions found, citing it, speak for it."""
+    """By passage: how much the decisions that cite its document speak for it."""
 
     @property
     def ids(self) -> Ids:

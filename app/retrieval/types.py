@@ -99,7 +99,8 @@ class Stages:
     fused: StageScore | None = None
     rerank: RerankScore | None = None
     links: float | None = None
-    """How much the ten best decisions that cite the document count, each 1 at most: they move a decision up."""
+    """How much the decisions that cite the document count, each 1 at most: the twenty nearest to the query for an
+    article, the ten best for a decision. They move it up."""
 
 
 @dataclass(frozen=True, slots=True)
