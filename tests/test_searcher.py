@@ -283,8 +283,20 @@ def test_a_reranker_out_of_memory_degrades(searcher: Searcher) -> None:
     assert ids(response)[0] == "001692-0307"
 
 
-def test_depth_bounds_what_is_reranked(searcher: Searcher) -> None:
-    assert len(searcher.search(SearchRequest("손해를 배상할 책임", k=2, depth=2)).results) <= 2
+@pytest.mark.parametrize("blend", [0.0, 5.0])
+def test_behind_what_the_second_stage_reads_stands_the_rest_of_the_first(searcher: Searcher, blend: float) -> None:
+    request = SearchRequest("손해를 배상할 책임", k=5, depth=2, explain=True)
+    one = other(searcher, tuning=Tuning(blend=blend))
+    results, plain = one.search(request).results, one.search(replace(request, rerank=False)).results
+    read = [result.doc_id for result in results if result.stages and result.stages.rerank]
+    assert len(results) == 5
+    assert read == [result.doc_id for result in results[:2]], "depth bounds what is reranked"
+    assert set(read) == {result.doc_id for result in plain[:2]}
+    assert [result.doc_id for result in results[2:]] == [result.doc_id for result in plain[2:]]
+    relevance = [result.relevance for result in results]
+    assert relevance == sorted(relevance, reverse=True)
+    assert len(one.search(replace(request, min_relevance=relevance[2] + 1e-6)).results) == 2
+    assert len(other(one, reranker=None).search(request).results) == 5, "also where the second stage is missing"
 
 
 def test_times_add_up(searcher: Searcher) -> None:

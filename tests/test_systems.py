@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,34 @@ def test_precedents_are_earlier_than_the_query_and_never_its_own(
     assert {"p101", "p104"} <= set(found["103#1"].keys) <= {"p101", "p102", "p104"}  # not p103 itself
     assert {"p102"} <= set(found["8#0"].keys) <= {"p101", "p102"}  # p104 is of the query's own day
     assert found["8#0"].keys[0] == "p102"
+
+
+def test_what_was_stopped_goes_on_behind_the_queries_that_it_ranked(
+    searcher: Searcher, parts: list[Track], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = rank(searcher, parts[0], [DEFAULT], SETTINGS, tmp_path)
+    path = tmp_path / "unfinished" / f"{parts[0].name}.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]) + lines[2][:20])
+    reranker = Counting()
+    searcher_again = copy.copy(searcher)
+    searcher_again.reranker = reranker
+    again = rank(searcher_again, parts[0], [DEFAULT], SETTINGS, tmp_path)
+    assert {name: [[*r.keys] for r in found.values()] for name, found in again.items()} == {
+        name: [[*r.keys] for r in found.values()] for name, found in whole.items()
+    }
+    assert {text for text, _ in reranker.read} == {one.text for one in parts[0].queries[1:]}
+    assert "goes on behind 1 queries" in capsys.readouterr().out
+    assert len(path.read_bytes().splitlines()) == 1 + len(parts[0].queries)
+
+
+def test_what_was_ranked_otherwise_is_not_taken_up(searcher: Searcher, parts: list[Track], tmp_path: Path) -> None:
+    rank(searcher, parts[0], [DEFAULT], SETTINGS, tmp_path)
+    other = copy.copy(searcher)
+    other.tuning = replace(searcher.tuning, blend=7.0)
+    other.reranker = reranker = Counting()
+    rank(other, parts[0], [DEFAULT], SETTINGS, tmp_path)
+    assert {text for text, _ in reranker.read} == {one.text for one in parts[0].queries}
 
 
 def test_systems_measured_together_rank_as_each_alone(searcher: Searcher, parts: list[Track]) -> None:

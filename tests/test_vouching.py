@@ -22,6 +22,36 @@ OWNERS = np.array([0, 1, 1, 2, 3, 3, 4, 5, 6], dtype=np.int32)
 """Passages 0 … 8; the articles' are 0 to 3."""
 
 
+def delegating(*pairs: tuple[str, str]) -> Vouching:
+    edges = [Edge(act, decree, "delegation") for act, decree in pairs]
+    return Vouching(Graph.of(edges, {n: i for i, n in enumerate(NAMES)}, [""] * len(NAMES)), DECISIONS, OWNERS)
+
+
+def test_an_act_and_its_decree_speak_for_each_other() -> None:
+    before = {0: 0.9, 1: 0.3, 2: 0.4, 3: 0.1}
+    found = delegating(("a0", "a1")).for_decrees(fused(before), 0.5)
+    wanted = {0: 0.9 + 0.5 * (0.4 - 0.1), 1: 0.3 + 0.5 * (0.9 - 0.1), 2: 0.4 + 0.5 * (0.9 - 0.1), 3: 0.1}
+    assert dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True)) == pytest.approx(wanted)
+    assert found.plain.tolist() == pytest.approx(found.scores.tolist())
+    assert found.ids.tolist() == [0, 2, 1, 3]
+
+
+def test_of_several_the_best_speaks_and_what_was_not_found_is_not_added() -> None:
+    speaks = delegating(("a0", "a2"), ("a1", "a2"))
+    found = speaks.for_decrees(fused({1: 0.9, 0: 0.5, 3: 0.1}), 1.0)
+    assert dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True)) == pytest.approx({1: 0.9, 0: 0.5, 3: 0.9})
+    assert speaks.for_decrees(fused({0: 0.5}), 1.0).ids.tolist() == [0]
+    assert speaks.for_decrees(fused({}), 1.0).ids.tolist() == []
+    assert speaks.for_decrees(fused({0: 0.5, 3: 0.1}), 0.0).scores.tolist() == pytest.approx([0.5, 0.1])
+
+
+def test_only_the_head_of_a_ranking_speaks_for_decrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DELEGATING", 1)
+    before = {0: 0.9, 1: 0.8, 3: 0.1}
+    found = delegating(("a1", "a2")).for_decrees(fused(before), 1.0)
+    assert dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True)) == pytest.approx(before)
+
+
 def vouching(*cited: tuple[str, str]) -> Vouching:
     edges = [Edge(a, b, "statute" if b.startswith("a") else "precedent") for a, b in cited]
     return Vouching(Graph.of(edges, {n: i for i, n in enumerate(NAMES)}, [""] * len(NAMES)), DECISIONS, OWNERS)

@@ -9,6 +9,8 @@
     comparison.json, .md         differences to an earlier run, where one is named
     meta.json                    index, models, depths, date, machine
 
+An evaluation that was stopped goes on where it was when it is started again.
+
 Every track (training/tracks.py) goes through the Searcher that serves, by every system (training/systems.py).
 
 Also by itself, for an index that is there already:
@@ -44,6 +46,7 @@ from training.scores import NAMES, calibration, judged, recall_curve, run_of, sc
 from training.strata import Articles, strata
 from training.systems import SYSTEMS, Rankings, chief, rank
 from training.tracks import TRACKS, Track, tracks
+from training.unfinished import forget
 
 WIDTH = 118
 """Columns of the printed table, in a log too."""
@@ -117,6 +120,7 @@ def measure(searcher: Searcher, plan: Plan) -> list[Row]:
         comparison=compared,
         meta=_meta(searcher, plan, found, time.monotonic() - start),
     )
+    forget(plan.folder)
     if compared is not None:
         nothing = f"{plan.against} and this run have no query and system in common"
         print(significance.markdown(compared) if compared else nothing, flush=True)
@@ -136,7 +140,7 @@ def _chosen(plan: Plan, articles: Articles) -> Iterator[Track]:
 
 def _searched(searcher: Searcher, part: Track, articles: Articles, plan: Plan) -> Measured:
     """Search a track, write its runs, and print what was measured."""
-    rankings = rank(searcher, part, plan.settings.systems, plan.settings)
+    rankings = rank(searcher, part, plan.settings.systems, plan.settings, plan.folder)
     runs = {system: run_of(by_query) for system, by_query in rankings.items()}
     for system, one in runs.items():
         write_run(plan.folder, part.name, system, one)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -22,6 +24,7 @@ from app.retrieval.types import Filters, Floats, Mode, PairScorer, SearchRequest
 from training.dev import DevQuery
 from training.recipe import Evaluate, RecipeError
 from training.tracks import Track
+from training.unfinished import Unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ DEFAULT = "hybrid+rerank"
 class Ranking:
     """Of one query, best first: document keys (citation of an article, doc_id of a decision) and their relevance."""
 
-    keys: tuple[str, ...]
-    relevance: tuple[float, ...]
+    keys: Sequence[str]
+    relevance: Sequence[float]
     milliseconds: float = 0.0
 
     def scores(self) -> dict[str, float]:
@@ -74,12 +77,15 @@ def unread(searcher: Searcher) -> Searcher:
     """The searcher without anything that reads the query or the graph: the benchmark's own baseline."""
     bare = copy.copy(searcher)
     bare.router = Understood
-    bare.tuning = replace(searcher.tuning, link_weight=0.0, cited_weight=0.0, family_weight=0.0)
+    bare.tuning = replace(searcher.tuning, link_weight=0.0, cited_weight=0.0, family_weight=0.0, delegated_weight=0.0)
     return bare
 
 
-def rank(searcher: Searcher, part: Track, systems: Sequence[str], settings: Evaluate) -> Rankings:
-    """Every query by every system. Query by query, so that the reranker reads a passage once for all systems.
+def rank(
+    searcher: Searcher, part: Track, systems: Sequence[str], settings: Evaluate, folder: Path | None = None
+) -> Rankings:
+    """Every query by every system. Query by query, so that the reranker reads a passage once for all systems. With a
+    `folder`, what an evaluation that was stopped left there is taken up, and left there if this one is.
 
     Raises RecipeError for an unknown system, NotReady where the second stage should take part and does not.
     """
@@ -89,11 +95,30 @@ def rank(searcher: Searcher, part: Track, systems: Sequence[str], settings: Eval
     shared = copy.copy(searcher)
     shared.reranker = searcher.reranker and Remembering(searcher.reranker)
     searchers = {name: unread(shared) if SYSTEMS[name].unread else shared for name in systems}
+    kept = folder and Unfinished(folder, part.name, _circumstances(searcher, systems, settings))
     found: Rankings = {name: {} for name in systems}
     for query in track(part.queries, description=part.name):
+        row = kept.rows.get(query.query_id) if kept else None
+        if row is None:
+            ranked = {name: asdict(_ranking(searchers[name], query, SYSTEMS[name], settings)) for name in systems}
+            row = {"query_id": query.query_id, "systems": ranked}
+            if kept:
+                kept.add(row)
         for name in systems:
-            found[name][query.query_id] = _ranking(searchers[name], query, SYSTEMS[name], settings)
+            found[name][query.query_id] = Ranking(**row["systems"][name])
     return found
+
+
+def _circumstances(searcher: Searcher, systems: Sequence[str], settings: Evaluate) -> dict[str, Any]:
+    models = (searcher.encoder, searcher.reranker)
+    return {
+        "index": asdict(searcher.index.name),
+        "models": [model.weights_sha256 for model in models if model],
+        "tuning": asdict(searcher.tuning),
+        "router": searcher.router is not Understood,
+        "systems": systems,
+        "settings": settings.model_dump(exclude={"systems", "max_queries", "citizens"}),
+    }
 
 
 def _ranking(searcher: Searcher, query: DevQuery, system: System, settings: Evaluate) -> Ranking:

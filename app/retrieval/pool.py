@@ -42,7 +42,7 @@ class Pool:
     lexical: Candidates
     fused: Fused
     logits: Floats | None
-    """None where no reranker took part."""
+    """None where no reranker took part; NaN for what it did not read."""
     final: Floats
     """What the passages are ordered by."""
     relevance: Floats
@@ -57,7 +57,8 @@ class Pool:
         """Ranks and scores of one passage in each stage."""
         passage = int(self.ids[position])
         fused = StageScore(position + 1, float(self.fused.scores[position]))
-        rerank = None if self.logits is None else _logit_rank(self.logits, position)
+        read = self.logits is not None and not np.isnan(self.logits[position])
+        rerank = _logit_rank(self.logits, position) if self.logits is not None and read else None
         dense, lexical = _stage(self.dense, passage), _stage(self.lexical, passage)
         return Stages(dense, lexical, fused, rerank, self.votes.get(passage))
 

@@ -193,7 +193,8 @@ class Searcher:
         if not request.rerank:
             return pool, None
         with watch("rerank"):
-            return self._reranked(text, pool)
+            pool, degraded = self._reranked(text, pool)
+        return self._filled(pool, fused, request.k), degraded
 
     def _over_passages(self, documents: Mask | None) -> Mask | None:
         return None if documents is None else documents[self.index.passages.documents]
@@ -203,8 +204,10 @@ class Searcher:
     ) -> tuple[Fused, dict[int, float]]:
         """Both sides as one list, decisions in their own order; and the votes for each passage that has any."""
         attainable, sure = self.index.lexical.attainable(text), self._sure(dense)
+        unsure = 1 - sure if len(dense.ids) else 0.0
         fused = fuse(dense, lexical, attainable, mode, self.tuning, sure)
         fused = with_family(fused, self._families[fused.ids], self.tuning.family_weight)
+        fused = self._vouching.for_decrees(fused, self.tuning.delegated_weight * unsure)
         fused, cited = self._vouching.for_articles(fused, near, self.tuning.cited_weight * sure, allowed)
         fused, linked = self._vouching(fused, dense, lexical, attainable, mode, self.tuning, allowed)
         return fused, {**cited, **linked}
@@ -236,10 +239,30 @@ class Searcher:
             logits = self.reranker.score_tokens(text, self.index.passage_tokens(pool.ids, self.reranker))
         except torch.OutOfMemoryError:
             return pool, "reranker unavailable: out of memory; ask for a smaller depth"
-        blend = self.tuning.blend
-        final = logits + np.float32(blend) * pool.fused.scores
-        relevance = self.reranker.blended_relevance(final) if blend else self.reranker.relevance(logits)
-        return replace(pool, logits=logits, final=final, relevance=relevance), None
+        final = logits + np.float32(self.tuning.blend) * pool.fused.scores
+        return replace(pool, logits=logits, final=final, relevance=self._relevance(final, self.reranker)), None
+
+    def _relevance(self, final: Floats, reranker: PairScorer) -> Floats:
+        return reranker.blended_relevance(final) if self.tuning.blend else reranker.relevance(final)
+
+    def _filled(self, pool: Pool, fused: Fused, count: int) -> Pool:
+        """The pool, and where it has fewer than `count` documents, what the second stage did not read behind it: in
+        the first stage's order, each below what stands before it."""
+        read = len(pool.ids)
+        owners = self.index.passages.documents[pool.ids].tolist()
+        if read == len(fused.ids) or len({self.folder.key(row) for row in owners}) >= count:
+            return pool
+        whole = replace(self._plain_pool(fused, pool.dense, pool.lexical), votes=pool.votes)
+        if pool.logits is None or self.reranker is None:
+            return whole
+        step = np.float32(self.tuning.blend or 1.0)
+        behind = pool.final.min() + step * (fused.scores[read:] - fused.scores[read - 1])
+        return replace(
+            whole,
+            logits=np.append(pool.logits, np.full(len(behind), np.nan, dtype=np.float32)),
+            final=np.append(pool.final, behind),
+            relevance=np.append(pool.relevance, self._relevance(behind, self.reranker)),
+        )
 
     def _threshold(self, pool: Pool) -> float:
         if pool.logits is None or self.reranker is None:

@@ -197,6 +197,9 @@ class Tuning:
     """Of the sigmoid that leads from one to the other."""
     family_weight: float = 0.1
     """Added to a passage's fused score: what the best passages of its law, decree and rule found beside it."""
+    delegated_weight: float = 0.3
+    """Where the encoder is unsure, for articles of an Act and of its decree that were found together
+    (app.retrieval.vouching)."""
     lexical_scale: Literal["best", "attainable"] = "best"
     """BM25 is divided by the query's best score, or by the most that a passage could reach for this query."""
     blend: float = 0.0

@@ -1,4 +1,9 @@
-"""What decisions say of one another and of articles: the citation graph as a signal of the first stage.
+"""What the graph says of what was found: decisions of one another and of articles, articles of their decrees.
+
+Decrees. An article and those of the decrees and rules that it delegates to speak for each other, as far as the encoder
+is unsure of the query: a question without the law's words finds half of the rule in the Act and half in the decree.
+
+    score = fused + delegated_weight · (1 − sure) · (the best score among them − the lowest of all)
 
 Articles. The twenty decisions nearest to the query speak for the articles that they cite, as far as the encoder is sure
 of the query:
@@ -33,6 +38,8 @@ NEAR_PASSAGES = 60
 """Passages of decisions recalled to find them: a decision may have several."""
 BEST = 10
 """Decisions at the head of a ranking whose citations speak for others."""
+DELEGATING = 100
+"""Passages at the head of a ranking whose articles speak for those of their decrees."""
 SPREAD = 0.1
 """Fused score by which a decision that cites must fall short of the best to count e times less."""
 VOTES = 3.0
@@ -45,6 +52,25 @@ class Vouching:
     def __init__(self, graph: Graph, decisions: Mask, owners: npt.NDArray[np.int32]) -> None:
         """`decisions` is over documents; `owners` gives the document of each passage, ascending."""
         self.graph, self.decisions, self.owners = graph, decisions, owners
+
+    def for_decrees(self, fused: Fused, weight: float) -> Fused:
+        """`fused` with the articles raised that delegate to one another and were both found."""
+        if not weight or not len(fused.ids):
+            return fused
+        rows = self.owners[fused.ids].tolist()
+        first = {row: place for place, row in reversed(list(enumerate(rows)))}
+        best = dict[int, int]()
+        for act, place in first.items():
+            for decree in self.graph.delegations(act) if place < DELEGATING else ():
+                if decree in first:
+                    best[decree] = min(best.get(decree, place), place)
+                    best[act] = min(best.get(act, first[decree]), first[decree])
+        places = np.array([best.get(row, -1) for row in rows])
+        scores, plain = (
+            values + weight * np.where(places < 0, 0, values[places] - values.min())
+            for values in (fused.scores, fused.plain)
+        )
+        return ordered(fused.ids, scores, plain)
 
     def for_articles(
         self, fused: Fused, near: Candidates, weight: float, allowed: Mask | None
