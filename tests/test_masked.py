@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.masked import IGNORED, RATE, hide, train_masked
-from training.pretrain import SPECIAL, new_model
+from training.pretrain import new_model
 from training.recipe import Pretrain
+from training.tokenizer import SPECIAL
 from training.tokens import Ragged
 
 IDS = {token: number for number, token in enumerate(SPECIAL)}

@@ -21,7 +21,6 @@ from training import pretrain
 from training.pairs import write_rows
 from training.pretrain import (
     PROMPTS,
-    SPECIAL,
     Log,
     TokenPairs,
     batches,
@@ -32,9 +31,9 @@ from training.pretrain import (
     save,
     tokenize_pairs,
     train_blocks,
-    train_tokenizer,
 )
 from training.recipe import Pretrain, Recipe, RecipeError
+from training.tokenizer import SPECIAL, train_tokenizer
 from training.tokens import Ragged
 
 SMALL: dict[str, Any] = {
@@ -323,6 +322,18 @@ def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(recipe: Recipe, tmp_
     assert [step for _, step, _ in resumed.losses] == [4, 5]
     assert torch.allclose(found, expected, atol=1e-5)
     assert not (tmp_path / "parts" / "blocks.pt").exists()
+
+
+def test_masked_steps_move_the_blocks_and_are_logged(recipe: Recipe, tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(recipe)
+    sections = {"pretrain": recipe.pretrain.model_copy(update={"masked_steps": 2, "masked_batch": 4})}
+    torch.manual_seed(3)
+    model = new_model(recipe.pretrain)
+    before = [weight.detach().clone() for weight in model.layers.parameters()]
+    log = QuietLog(tmp_path / "log")
+    pretrain.train_masked_blocks(model, recipe.model_copy(update=sections), tokenizer, log)
+    assert [(stage, step) for stage, step, _ in log.losses] == [("masked", 0), ("masked", 1)]
+    assert any(not torch.equal(a, b) for a, b in zip(before, model.layers.parameters(), strict=True))
 
 
 def test_the_log_keeps_means_by_source(tmp_path: Path) -> None:

@@ -28,18 +28,17 @@ import torch
 from safetensors.torch import load_model, save_model
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertModel, PreTrainedTokenizerFast
 
-from app.retrieval.store import DocumentStore, PassageStore
 from training.masked import train_masked
 from training.pairs import Row, read_json
 from training.recipe import Pretrain, Recipe, RecipeError
+from training.tokenizer import SPECIAL, seen_passages, tokens_per_character, train_tokenizer
 from training.tokens import Ragged, encode
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[Q]", "[D]")
 PROMPTS = {"query": "[Q] ", "document": "[D] "}
 SLACK = 16
 MICRO = 64
@@ -76,76 +75,6 @@ def run(recipe: Recipe) -> None:
         train_masked_blocks(model, recipe, tokenizer, log)
     train_blocks(model, pairs, section, np.random.default_rng(recipe.seed + 1), log, recipe.folder("pretrain"))
     save(model, tokenizer, section, recipe.base_model)
-
-
-# tokenizer
-
-
-def train_tokenizer(recipe: Recipe) -> Tokenizer:
-    """A tokenizer fitted to the passages and queries that training may see; kept in the step's folder.
-
-    Marks of single texts ([CLS], [SEP]) and of pairs are part of it: an export without them ranks in silence by noise.
-    """
-    path = recipe.folder("pretrain") / "tokenizer.json"
-    if path.exists():
-        return Tokenizer.from_file(str(path))
-    tokenizer, trainer = (
-        _unigram(recipe.pretrain) if recipe.pretrain.tokenizer == "unigram" else _wordpiece(recipe.pretrain)
-    )
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.train_from_iterator(_tokenizer_texts(recipe), trainer)
-    ids = {token: tokenizer.token_to_id(token) for token in SPECIAL}
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")],
-    )
-    tokenizer.save(str(path))
-    return tokenizer
-
-
-def _wordpiece(section: Pretrain) -> tuple[Tokenizer, Any]:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=64))
-    tokenizer.pre_tokenizer = _words()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=section.vocab, special_tokens=list(SPECIAL), min_frequency=2, limit_alphabet=4000,
-        show_progress=False,
-    )  # fmt: skip
-    return tokenizer, trainer
-
-
-def _unigram(section: Pretrain) -> tuple[Tokenizer, Any]:
-    """Kudo 2018; blanks are marked in front of words as SentencePiece does."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([_words(), pre_tokenizers.Metaspace()])
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=section.vocab, special_tokens=list(SPECIAL), unk_token="[UNK]", show_progress=False
-    )
-    return tokenizer, trainer
-
-
-def _words() -> Any:
-    return pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=False)])
-
-
-def tokens_per_character(recipe: Recipe, tokenizer: Tokenizer, count: int = 2000) -> float:
-    """Over some passages that the tokenizer was not fitted to, special tokens left out."""
-    texts = [text for n, text in enumerate(PassageStore(recipe.passages).iter_texts()) if n % 2][: 50 * count : 50]
-    encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    return sum(len(one.ids) for one in encoded) / max(1, sum(map(len, texts)))
-
-
-def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
-    """Every second passage, and every training query. Decisions on or after `train_before` are left out."""
-    documents, passages = DocumentStore(recipe.documents), PassageStore(recipe.passages)
-    seen = (documents.column("kind") == "statute") | (documents.column("date") < recipe.pairs.train_before)
-    for index, text in enumerate(passages.iter_texts()):
-        if index % 2 == 0 and seen[passages.documents[index]]:
-            yield text
-    for row in read_json(recipe.train_pairs):
-        yield row["query_text"]
 
 
 # pairs
@@ -305,13 +234,10 @@ def contrastive(queries: Tensor, positives: Tensor, keys: Tensor, temperature: f
 def train_masked_blocks(model: ModernBertModel, recipe: Recipe, tokenizer: Tokenizer, log: Log) -> None:
     """Stage two, where the recipe asks for it: masked language modelling over the passages that training may see."""
     section = recipe.pretrain
-    documents, store = DocumentStore(recipe.documents), PassageStore(recipe.passages)
-    seen = (documents.column("kind") == "statute") | (documents.column("date") < recipe.pairs.train_before)
-    texts = (text for index, text in enumerate(store.iter_texts()) if seen[store.documents[index]])
     total = section.masked_steps
     train_masked(
         model,
-        encode(tokenizer, texts, section.passage_tokens),
+        encode(tokenizer, (text for _, text in seen_passages(recipe)), section.passage_tokens),
         section,
         {token: tokenizer.get_vocab()[token] for token in SPECIAL},
         np.random.default_rng(recipe.seed + 2),
