@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.law.everyday import EVERYDAY
+from app.law.everyday_words import EVERYDAY
 from app.retrieval.store import DocumentStore, PassageStore
 from tests.fakes import statute, write_corpus
 from training.article_pairs import ASKING, Plain, article_pairs, sentences_of, spoken

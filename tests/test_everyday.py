@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.law.everyday import EVERYDAY, WHOLE, legal_terms
+from app.law.everyday import legal_terms
+from app.law.everyday_words import EVERYDAY, WHOLE
 
 FORMAL = (
     "임대차계약이 종료된 후 임차인이 목적물을 계속 점유하는 경우 부당이득반환의무의 성립 여부(한정 적극)",

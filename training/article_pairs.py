@@ -19,7 +19,7 @@ import numpy as np
 from rich.progress import track
 
 from app.law.delegation import delegations, grants, named
-from app.law.everyday import EVERYDAY
+from app.law.everyday_words import EVERYDAY
 
 if TYPE_CHECKING:
     from training.pairs import CorpusView
