@@ -87,6 +87,16 @@ def test_what_was_stopped_goes_on_behind_the_queries_that_it_ranked(
     assert len(path.read_bytes().splitlines()) == 1 + len(parts[0].queries)
 
 
+def test_a_query_that_was_worded_anew_is_ranked_anew(searcher: Searcher, parts: list[Track], tmp_path: Path) -> None:
+    rank(searcher, parts[0], [DEFAULT], SETTINGS, tmp_path)
+    first, *rest = parts[0].queries
+    other = copy.copy(searcher)
+    other.reranker = reranker = Counting()
+    changed = replace(parts[0], queries=(replace(first, text="전혀 다른 물음"), *rest))
+    rank(other, changed, [DEFAULT], SETTINGS, tmp_path)
+    assert {text for text, _ in reranker.read} == {"전혀 다른 물음"}
+
+
 def test_what_was_ranked_otherwise_is_not_taken_up(searcher: Searcher, parts: list[Track], tmp_path: Path) -> None:
     rank(searcher, parts[0], [DEFAULT], SETTINGS, tmp_path)
     other = copy.copy(searcher)

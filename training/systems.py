@@ -9,6 +9,7 @@ dense, hybrid    likewise
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+import app
 from app.errors import NotReady
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import Filters, Floats, Mode, PairScorer, SearchRequest, Tokens, Understood
@@ -99,9 +101,9 @@ def rank(
     found: Rankings = {name: {} for name in systems}
     for query in track(part.queries, description=part.name):
         row = kept.rows.get(query.query_id) if kept else None
-        if row is None:
+        if row is None or row["text"] != query.text:
             ranked = {name: asdict(_ranking(searchers[name], query, SYSTEMS[name], settings)) for name in systems}
-            row = {"query_id": query.query_id, "systems": ranked}
+            row = {"query_id": query.query_id, "text": query.text, "systems": ranked}
             if kept:
                 kept.add(row)
         for name in systems:
@@ -111,7 +113,9 @@ def rank(
 
 def _circumstances(searcher: Searcher, systems: Sequence[str], settings: Evaluate) -> dict[str, Any]:
     models = (searcher.encoder, searcher.reranker)
+    files = sorted(Path(app.__file__).parent.rglob("*.py"))
     return {
+        "code": hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
         "index": asdict(searcher.index.name),
         "models": [model.weights_sha256 for model in models if model],
         "tuning": asdict(searcher.tuning),

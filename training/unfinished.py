@@ -2,7 +2,7 @@
 
     unfinished/<track>.jsonl     the settings, then a line per query; gone when the evaluation has ended
 
-Only rankings made with the same index, models and settings are taken up; the code is not compared.
+Only rankings of the same query made with the same index, models, settings and code of the service are taken up.
 """
 
 from __future__ import annotations
