@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
+from app.retrieval.device import model_settings
 from app.retrieval.index import Index
+from app.retrieval.reranker import blends
 
 
 class Textbook:
     """Dense recall of `depth` passages over the same vectors, reranked as text; folded to documents by best passage.
 
-    It ranks by the same sum as ours, logit + blend × cosine, so that the top ten can be compared.
+    It ranks by the same sum as our articles, logit + weight × cosine, so that the top ten can be compared.
     """
 
     def __init__(self, index: Index, encoder: Path, reranker: Path) -> None:
@@ -23,6 +25,7 @@ class Textbook:
         full = {"dtype": torch.float32}
         self.encoder = SentenceTransformer(str(encoder), model_kwargs=full, local_files_only=True)
         self.reranker = CrossEncoder(str(reranker), model_kwargs=full, local_files_only=True, max_length=256)
+        self.weight = blends(model_settings(reranker)).statute.weight
         self.flat = faiss.IndexFlatIP(index.dense.dim)
         self.flat.add(np.ascontiguousarray(index.dense.rows(range(len(index.dense)))))
 
@@ -33,7 +36,7 @@ class Textbook:
         passages = found[0].tolist()
         pairs = [(query, text) for text in self.index.passages.texts(passages)]
         scores = self.reranker.predict(pairs, show_progress_bar=False)
-        final = np.asarray(scores) + self.index.manifest.tuning.blend * cosines[0]
+        final = np.asarray(scores) + self.weight * cosines[0]
         order = np.argsort(-final, kind="stable")
         owners = (int(self.index.passages.documents[passages[i]]) for i in order)
         return [self.index.documents[row].doc_id for row in dict.fromkeys(owners)][:k]

@@ -16,7 +16,7 @@ from app.retrieval.index import Index
 from app.retrieval.publish import publish
 from app.retrieval.searcher import Searcher
 from app.retrieval.store import write_documents, write_passages
-from app.retrieval.types import Floats, PairScorer, TextEncoder, Tokens
+from app.retrieval.types import Blend, Blends, Floats, PairScorer, TextEncoder, Tokens
 from app.retrieval.versions import FILE as VERSIONS
 from app.retrieval.versions import Version, write_versions
 
@@ -66,7 +66,7 @@ class FakeReranker:
         self.name = "fake-reranker"
         self.weights_sha256 = hashlib.sha256(weights.encode()).hexdigest()
         self.max_tokens, self.query_tokens = 512, 96
-        self.confident, self.blend, self.blended_confident = confident, 0.0, confident
+        self.blends = Blends(Blend(confident=confident))
         self.device = "cpu"
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
@@ -82,9 +82,6 @@ class FakeReranker:
 
     def relevance(self, logits: Floats) -> Floats:
         return (1 / (1 + np.exp(-np.clip(logits.astype(np.float64), -60, 60)))).astype(np.float32)
-
-    def blended_relevance(self, final: Floats) -> Floats:
-        return self.relevance(final)
 
 
 def statute(law_id: str, law: str, article: str, title: str, text: str, **fields: Any) -> Document:

@@ -53,7 +53,7 @@ def test_progress_ends_at_the_number_of_passages(root: Path, corpus: Path) -> No
 
 
 def test_tuning_and_further_files_are_kept(root: Path, corpus: Path) -> None:
-    tuning = Tuning(weights=FusionWeights(0.6, 0.4), lexical_scale="attainable", blend=0.5)
+    tuning = Tuning(weights=FusionWeights(0.6, 0.4), lexical_scale="attainable", sure_cosine=0.5)
     path = publish(
         root,
         "fake",

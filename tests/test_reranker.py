@@ -24,7 +24,8 @@ from transformers import (
 )
 
 from app.errors import ModelError
-from app.retrieval.reranker import PairLayout, Reranker, pair_layout
+from app.retrieval.reranker import PairLayout, Reranker, blends, pair_layout
+from app.retrieval.types import Blend, Blends
 from tests.tiny import TOPICS, sizes
 from tests.tiny import tokenizer as bert_tokenizer
 
@@ -168,12 +169,25 @@ def test_assembled_pairs_hold_both_texts_in_order(query: list[int], passage: lis
 
 
 def test_relevance_is_the_calibrated_sigmoid(tmp_path: Path) -> None:
-    folder = save_reranker(tmp_path / "tiny", calibration={"scale": 2.0, "bias": -1.0}, confident=0.7)
+    folder = save_reranker(tmp_path / "tiny", calibration={"scale": 2.0, "bias": -1.0})
     calibrated = Reranker.load(folder, device="cpu", precision="fp32")
-    assert calibrated.confident == 0.7
     logits = np.array([-1e9, 0, 0.5, 1e9], dtype=np.float32)
     expected = [0, 1 / (1 + np.e), 0.5, 1]
     np.testing.assert_allclose(calibrated.relevance(logits), expected, atol=1e-6)
+
+
+def test_each_kind_has_the_blend_of_the_model(tmp_path: Path) -> None:
+    calibration = {"scale": 2.0, "bias": -1.0}
+    articles = {"weight": 48.0, "scale": 0.3, "bias": -7.0, "confident": 0.1}
+    decisions = {"weight": 256.0, "scale": 0.1, "bias": -9.0, "confident": 1.0}
+    assert blends({"calibration": calibration}) == Blends(Blend(0.0, 2.0, -1.0))
+    assert blends({}) == Blends()
+    alone = blends({"calibration": calibration, "blends": {"statute": articles}})
+    assert alone == Blends(Blend(48.0, 0.3, -7.0, 0.1))
+    assert alone.of("precedent") == alone.statute
+    folder = save_reranker(tmp_path / "tiny", blends={"statute": articles, "precedent": decisions})
+    found = Reranker.load(folder, device="cpu", precision="fp32").blends
+    assert (found.of("statute"), found.of("precedent")) == (alone.statute, Blend(256.0, 0.1, -9.0, 1.0))
 
 
 def test_other_weights_are_another_model(tmp_path: Path, folder: Path, reranker: Reranker) -> None:

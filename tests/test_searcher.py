@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from app.errors import BadRequest, NotFound, NotReady
 from app.law.citation import Status as CitationStatus
+from app.law.documents import Kind
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import (
+    Blend,
+    Blends,
     Candidates,
     Filters,
     Floats,
@@ -24,7 +27,6 @@ from app.retrieval.types import (
     SearchRequest,
     SearchResponse,
     Tokens,
-    Tuning,
     Understood,
 )
 from tests.fakes import DOCUMENTS, TODAY, FakeEncoder, FakeReranker, build_index, precedent, statute
@@ -117,8 +119,31 @@ def ids_ranks(results: Sequence[object]) -> dict[str, int]:
 def test_the_blend_lets_the_first_stage_speak(searcher: Searcher) -> None:
     request = SearchRequest("손해를 배상할 책임")
     plain = ids(searcher.search(replace(request, rerank=False)))
-    blended = other(searcher, tuning=Tuning(blend=1e6))
+    blended = other(searcher, reranker=blending(Blend(weight=1e6)))
     assert ids(blended.search(request)) == plain
+
+
+def test_articles_and_decisions_meet_by_their_own_log_odds(searcher: Searcher) -> None:
+    articles, decisions = Blend(2.0, 1.5, -1.0), Blend(9.0, 0.5, -2.0)
+    one = other(searcher, reranker=blending(articles, decisions))
+    request = SearchRequest("손해를 배상할 책임", explain=True)
+    every = one.search(request).results
+    assert {result.kind for result in every} == {"statute", "precedent"}
+    relevance = [result.relevance for result in every]
+    assert relevance == sorted(relevance, reverse=True)
+    kinds: tuple[tuple[Kind, Blend], ...] = (("statute", articles), ("precedent", decisions))
+    for kind, own in kinds:
+        alone = replace(request, filters=Filters(kind=(kind,)))
+        pool = one.pool(alone)
+        assert pool.logits is not None
+        expected = own.scale * (pool.logits + own.weight * pool.fused.own) + own.bias
+        assert pool.final == pytest.approx(expected, rel=1e-5)
+
+
+def blending(articles: Blend, decisions: Blend | None = None) -> FakeReranker:
+    reranker = FakeReranker()
+    reranker.blends = Blends(articles, decisions)
+    return reranker
 
 
 def test_relevance_does_not_depend_on_the_other_documents(tmp_path: Path) -> None:
@@ -263,6 +288,13 @@ def test_confidence_follows_the_threshold_of_the_model(searcher: Searcher) -> No
     assert other(searcher, reranker=FakeReranker(confident=0.0)).search(request).confident
 
 
+@pytest.mark.parametrize("kind", ["statute", "precedent"])
+def test_confidence_is_that_of_the_first_results_kind(searcher: Searcher, kind: Kind) -> None:
+    sure, unsure = Blend(confident=0.0), Blend(confident=1.0)
+    one = other(searcher, reranker=blending(sure, unsure))
+    assert one.search(SearchRequest("손해를 배상할", filters=Filters(kind=(kind,)))).confident == (kind == "statute")
+
+
 def test_without_a_reranker_the_answer_says_so(searcher: Searcher) -> None:
     without = other(searcher, reranker=None, unavailable="no model folder models/none")
     response = without.search(SearchRequest("사람의 명예를 훼손"))
@@ -286,7 +318,7 @@ def test_a_reranker_out_of_memory_degrades(searcher: Searcher) -> None:
 @pytest.mark.parametrize("blend", [0.0, 5.0])
 def test_behind_what_the_second_stage_reads_stands_the_rest_of_the_first(searcher: Searcher, blend: float) -> None:
     request = SearchRequest("손해를 배상할 책임", k=5, depth=2, explain=True)
-    one = other(searcher, tuning=Tuning(blend=blend))
+    one = other(searcher, reranker=blending(Blend(weight=blend)))
     results, plain = one.search(request).results, one.search(replace(request, rerank=False)).results
     read = [result.doc_id for result in results if result.stages and result.stages.rerank]
     assert len(results) == 5

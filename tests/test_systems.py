@@ -100,7 +100,7 @@ def test_a_query_that_was_worded_anew_is_ranked_anew(searcher: Searcher, parts: 
 def test_what_was_ranked_otherwise_is_not_taken_up(searcher: Searcher, parts: list[Track], tmp_path: Path) -> None:
     rank(searcher, parts[0], [DEFAULT], SETTINGS, tmp_path)
     other = copy.copy(searcher)
-    other.tuning = replace(searcher.tuning, blend=7.0)
+    other.tuning = replace(searcher.tuning, family_weight=0.7)
     other.reranker = reranker = Counting()
     rank(other, parts[0], [DEFAULT], SETTINGS, tmp_path)
     assert {text for text, _ in reranker.read} == {one.text for one in parts[0].queries}
@@ -164,7 +164,7 @@ def test_remembered_logits_are_the_rerankers_own() -> None:
         for chosen in (texts[:2], texts[1:], texts):
             np.testing.assert_array_equal(remembering.score_tokens(text, chosen), plain.score_tokens(text, chosen))
     assert len(remembering.score_tokens("해고", [])) == 0
-    for name in ("name", "weights_sha256", "max_tokens", "query_tokens", "confident", "blend", "blended_confident"):
+    for name in ("name", "weights_sha256", "max_tokens", "query_tokens", "blends"):
         assert getattr(remembering, name) == getattr(plain, name)
 
 

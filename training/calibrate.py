@@ -1,16 +1,16 @@
-"""index + dev queries → the cross-encoder's blend, calibration and threshold as a search uses them; the index anew
+"""index + dev queries → the cross-encoder's blends, calibration and thresholds as a search uses them
 
-A search orders by logit + blend × first-stage score, and calls a sigmoid of that relevance. Both are fitted here to
-what the Searcher itself ranks: decisions that cite, words and families of laws included. The blend is the best on dev
-of those that keep KEPT of what is best on questions of another kind. Both are written into the cross-encoder's
-beopgil.json, and the index is published once more, for its manifest holds the blend.
+A search orders by logit + weight × first-stage score, and calls a sigmoid of that relevance; articles and decisions
+each have their own weight and sigmoid. They are fitted here to what the Searcher itself ranks: decisions that cite,
+words and families of laws included. The weight is the best on dev; for articles, of those that keep KEPT of what is
+best on questions of another kind. They are written into the cross-encoder's beopgil.json.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,51 +20,51 @@ from app.errors import NotReady
 from app.retrieval.device import model_settings
 from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
-from training import index
+from app.retrieval.types import Blend
 from training.atomic import write
 from training.base import SETTINGS
-from training.calibration import Scored, blended
+from training.calibration import Scored, blended, told
 from training.dev import DevQuery, document_keys
 from training.recipe import Evaluate, Recipe
 from training.reranking import Judged
 from training.systems import DEFAULT, SYSTEMS, request
-from training.tracks import tracks
+from training.tracks import Track, tracks
 
 KEPT = 0.95
 
 
 def run(recipe: Recipe) -> None:
-    section = recipe.calibrate
     searcher = open_searcher(Path(recipe.index.root), recipe.index.name, recipe.encoder_model, recipe.reranker_model)
-    queries = chosen(recipe)
-    if not queries:
+    blends = {part.queries[0].kind: blend(recipe, searcher, part) for part in tracks(recipe.dev) if part.queries}
+    if not blends:
         print(f"no dev queries in {recipe.dev}: the cross-encoder keeps the calibration of its own step", flush=True)
         return
-    dev = scored(searcher, queries, recipe.evaluate.depth)
-    beside = scored(searcher, beside_queries(section.beside, section.part), recipe.evaluate.depth)
-    means = [dev.blends(), *([beside.blends()] if beside.judged else [])]
-    for name, values in zip(("dev", section.beside), means, strict=False):
-        print(f"nDCG@10 by blend, {name}: " + "  ".join(f"{b:g} {v:.4f}" for b, v in values.items()), flush=True)
-    blend = best_blend(*means)
-    settings = model_settings(recipe.reranker_model) | {
-        "blend": blend,
-        "blended": blended(dev, blend, recipe.cross_encoder),
-    }
+    settings = model_settings(recipe.reranker_model)
+    settings["blends"] = settings.get("blends", {}) | {kind: asdict(found) for kind, found in blends.items()}
     write(recipe.reranker_model / SETTINGS, json.dumps(settings, indent=1).encode())
-    index.run(recipe)
 
 
-def best_blend(dev: Mapping[float, float], beside: Mapping[float, float] | None = None) -> float:
-    """The blend of the highest mean on dev, the smaller of equals, among those that `beside` admits."""
+def blend(recipe: Recipe, searcher: Searcher, part: Track) -> Blend:
+    """The blend of one kind of documents, fitted on queries of its track."""
+    section, depth = recipe.calibrate, recipe.evaluate.depth
+    dev = scored(searcher, drawn(part.queries, recipe), depth)
+    tried = {part.name: dev.by_weight()}
+    others = beside_queries(section.beside, section.part) if part.queries[0].kind == "statute" else []
+    if others:
+        tried[section.beside] = scored(searcher, others, depth).by_weight()
+    for name, values in tried.items():
+        print(f"{name}: {told(values)}", flush=True)
+    return blended(dev, best_weight(*tried.values()), recipe.cross_encoder)
+
+
+def best_weight(dev: Mapping[float, float], beside: Mapping[float, float] | None = None) -> float:
+    """The weight of the highest mean on dev, the smaller of equals, among those that `beside` admits."""
     least = KEPT * max(beside.values()) if beside else 0.0
-    admitted = [blend for blend in dev if beside is None or beside[blend] >= least]
-    return max(admitted, key=lambda blend: (dev[blend], -blend))
+    admitted = [weight for weight in dev if beside is None or beside[weight] >= least]
+    return max(admitted, key=lambda weight: (dev[weight], -weight))
 
 
-def chosen(recipe: Recipe) -> list[DevQuery]:
-    """Dev queries of the article track, or of decisions where that has none, drawn by seed."""
-    parts = list(tracks(recipe.dev))
-    queries = parts[0].queries if parts else ()
+def drawn(queries: Sequence[DevQuery], recipe: Recipe) -> list[DevQuery]:
     order = np.random.default_rng(recipe.seed + 1).permutation(len(queries))[: recipe.calibrate.queries]
     return [queries[number] for number in sorted(order.tolist())]
 
@@ -87,6 +87,6 @@ def scored(searcher: Searcher, queries: Sequence[DevQuery], depth: int) -> Score
         pool = searcher.pool(replace(request(query, system, settings), k=10, depth=depth))
         if pool.logits is None:
             raise NotReady(f"query {query.query_id}: the cross-encoder did not take part")
-        judged.append(Judged(query, keys[owners[pool.ids]].tolist(), pool.ids, pool.fused.scores))
+        judged.append(Judged(query, keys[owners[pool.ids]].tolist(), pool.ids, pool.fused.own))
         logits.append(pool.logits)
     return Scored(judged, logits)

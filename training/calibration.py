@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from app.retrieval.types import Blend
 from training.dev import qrels
 from training.measures import calibration_error, means
 from training.recipe import CrossEncoder
 from training.reranking import Judged
 
 Floats = npt.NDArray[np.floating]
-BLENDS = (0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 256.0)
+WEIGHTS = (0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 256.0, 512.0)
 """Weights of the first stage's score beside the logit that are tried on the calibration queries."""
 LEAST_SCALE = 1e-3
 """Where relevance does not rise with the logit, it is all but constant instead of reversed."""
@@ -108,14 +109,14 @@ class Scored:
         numbers = np.repeat(np.arange(len(self.judged)), [len(found) for found in self.logits])
         return np.concatenate(self.logits), np.concatenate([one.labels for one in self.judged]), numbers
 
-    def blends(self) -> dict[float, float]:
-        """nDCG@10 of the order by logit + blend × fused score, for each of BLENDS."""
+    def by_weight(self) -> dict[float, float]:
+        """nDCG@10 of the order by logit + weight × first-stage score, for each of WEIGHTS."""
         relevant = qrels([one.query for one in self.judged])
         found: dict[float, float] = {}
-        for blend in BLENDS:
-            scores = [logits + blend * one.scores for one, logits in zip(self.judged, self.logits, strict=True)]
+        for weight in WEIGHTS:
+            scores = [logits + weight * one.scores for one, logits in zip(self.judged, self.logits, strict=True)]
             rankings = {j.query.query_id: j.ranking(s) for j, s in zip(self.judged, scores, strict=True)}
-            found[blend] = means(rankings, relevant)["nDCG@10"]
+            found[weight] = means(rankings, relevant)["nDCG@10"]
         return found
 
     def threshold(self, calibration: Calibration, precision: float) -> float:
@@ -124,12 +125,16 @@ class Scored:
         return confident_threshold(best, right, precision)
 
 
-def blended(scored: Scored, blend: float, section: CrossEncoder) -> dict[str, float]:
-    """Calibration and threshold of logit + blend × fused score, by which a search ranks."""
-    print(f"of logit + {blend:g} × first stage: ", end="", flush=True)
-    final = [logits + blend * one.scores for one, logits in zip(scored.judged, scored.logits, strict=True)]
+def told(by_weight: Mapping[float, float]) -> str:
+    return "nDCG@10 by weight: " + "  ".join(f"{weight:g} {value:.4f}" for weight, value in by_weight.items())
+
+
+def blended(scored: Scored, weight: float, section: CrossEncoder) -> Blend:
+    """Calibration and threshold of logit + weight × first-stage score, by which a search ranks."""
+    print(f"of logit + {weight:g} × first stage: ", end="", flush=True)
+    final = [logits + weight * one.scores for one, logits in zip(scored.judged, scored.logits, strict=True)]
     calibration, confident = calibrate(Scored(scored.judged, final), section)
-    return {"scale": calibration.scale, "bias": calibration.bias, "confident": confident}
+    return Blend(weight, calibration.scale, calibration.bias, confident)
 
 
 def calibrate(scored: Scored, section: CrossEncoder) -> tuple[Calibration, float]:

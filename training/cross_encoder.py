@@ -11,6 +11,7 @@ import math
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from app.retrieval.store import DocumentStore, PassageStore
 from training import ranks
 from training import recipe as recipes
 from training.base import stored_dtype, write_model
-from training.calibration import Calibration, Scored, blended, calibrate
+from training.calibration import Scored, blended, calibrate, told
 from training.dev import dev_queries
 from training.mine import Pools, mine
 from training.recipe import Recipe, RecipeError
@@ -369,18 +370,15 @@ def finish(saved: Path, recipe: Recipe, judged: list[Judged], passages: PassageS
     """Calibrate, and put the model in its place with beopgil.json complete."""
     section = recipe.cross_encoder
     settings: dict[str, Any] = {"query_tokens": section.query_tokens, "max_tokens": section.max_tokens}
-    calibration, confident, blend = Calibration(), 0.5, 0.0
     if judged:
         reranker = Reranker.load(saved)
         scored = Scored(judged, [reranker.score(one.query.text, passages.texts(one.passages)) for one in judged])
-        calibration, confident = calibrate(scored, section)
-        blends = scored.blends()
-        print("nDCG@10 by blend: " + "  ".join(f"{blend:g} {value:.4f}" for blend, value in blends.items()), flush=True)
-        blend = max(blends, key=lambda one: (blends[one], -one))
-        settings["blended"] = blended(scored, blend, section)
-        (saved.parent / "blends.json").write_text(json.dumps({str(k): v for k, v in blends.items()}))
-    settings["calibration"] = {"scale": calibration.scale, "bias": calibration.bias}
-    settings["confident"], settings["blend"] = confident, blend
+        calibration, _ = calibrate(scored, section)
+        settings["calibration"] = {"scale": calibration.scale, "bias": calibration.bias}
+        tried = scored.by_weight()
+        print(told(tried), flush=True)
+        best = max(tried, key=lambda weight: (tried[weight], -weight))
+        settings["blends"] = {judged[0].query.kind: asdict(blended(scored, best, section))}
     (saved / "beopgil.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
     shutil.rmtree(recipe.reranker_model, ignore_errors=True)
     saved.rename(recipe.reranker_model)

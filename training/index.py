@@ -55,12 +55,10 @@ def build(root: Path, name: str, folder: Path, encoder: TextEncoder, reranker: P
             tasks[stage] = tasks[stage] if stage in tasks else bars.add_task(LABELS[stage], total=total)
             bars.update(tasks[stage], completed=done)
 
-        tuning = tuning_of(encoder, reranker.blend if reranker else 0.0)
-
         def say(sentence: str) -> None:
             bars.console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
-        path = publish(root, name, folder, encoder, reranker, tuning=tuning, progress=progress, say=say)
+        path = publish(root, name, folder, encoder, reranker, tuning=tuning_of(encoder), progress=progress, say=say)
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     used, seconds = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - start
     cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024

@@ -119,6 +119,7 @@ def _circumstances(searcher: Searcher, systems: Sequence[str], settings: Evaluat
         "index": asdict(searcher.index.name),
         "models": [model.weights_sha256 for model in models if model],
         "tuning": asdict(searcher.tuning),
+        "blends": asdict(searcher.reranker.blends) if searcher.reranker else None,
         "router": searcher.router is not Understood,
         "systems": systems,
         "settings": settings.model_dump(exclude={"systems", "max_queries", "citizens"}),
@@ -159,8 +160,7 @@ class Remembering:
         self._query, self._logits = "", dict[bytes, float]()
         self.name, self.weights_sha256, self.device = reranker.name, reranker.weights_sha256, reranker.device
         self.max_tokens, self.query_tokens = reranker.max_tokens, reranker.query_tokens
-        self.confident, self.blended_confident = reranker.confident, reranker.blended_confident
-        self.blend = reranker.blend
+        self.blends = reranker.blends
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         return self._reranker.tokenize(texts)
@@ -180,6 +180,3 @@ class Remembering:
 
     def relevance(self, logits: Floats) -> Floats:
         return self._reranker.relevance(logits)
-
-    def blended_relevance(self, final: Floats) -> Floats:
-        return self._reranker.blended_relevance(final)

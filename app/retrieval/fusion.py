@@ -30,9 +30,18 @@ class Fused:
     scores: Floats
     plain: Floats
     """The same sum with BM25 scaled by the attainable: comparable across requests."""
+    ranked: Floats | None = None
+    """What decisions are ordered by among themselves (app.retrieval.vouching), `scores` of articles; None where there
+    are no decisions."""
+
+    @property
+    def own(self) -> Floats:
+        """The score of each passage among those of its kind."""
+        return self.scores if self.ranked is None else self.ranked
 
     def head(self, depth: int) -> Fused:
-        return Fused(self.ids[:depth], self.scores[:depth], self.plain[:depth])
+        ranked = None if self.ranked is None else self.ranked[:depth]
+        return Fused(self.ids[:depth], self.scores[:depth], self.plain[:depth], ranked)
 
 
 def fuse(

@@ -12,7 +12,7 @@ from app.errors import IndexCorrupt, IndexMismatch, IndexMissing
 from app.retrieval.device import file_sha256
 from app.retrieval.types import PairScorer, TextEncoder, Tuning
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a reader of the older format could misread the files."""
 SMALL = 1 << 20
 """Files up to this many bytes are hashed whenever an index is opened; larger ones only on request."""

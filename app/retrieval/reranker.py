@@ -6,7 +6,7 @@ Pairs are assembled from integer arrays in the tokenizer's own layout, so that a
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from itertools import pairwise
@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.device import Precision
-from app.retrieval.types import Floats, Tokens
+from app.retrieval.types import Blend, Blends, Floats, Tokens, sigmoid
 
 BLOCK = 1024
 """Texts tokenised at a time."""
@@ -70,6 +69,13 @@ def _segments(types: list[int], cuts: tuple[int, int, int, int]) -> tuple[int, i
     return one, two, three, four, five
 
 
+def blends(settings: Mapping[str, Any]) -> Blends:
+    """Those of a beopgil.json, by kind under `blends`; where there are none, articles have the logit's calibration."""
+    found = settings.get("blends", {})
+    statute = Blend(**{**settings.get("calibration", {}), **found.get("statute", {})})
+    return Blends(statute, Blend(**found["precedent"]) if "precedent" in found else None)
+
+
 class Reranker:
     """Logits are float32 (n,), before the sigmoid. One forward pass at a time; safe to call from several threads."""
 
@@ -83,11 +89,7 @@ class Reranker:
         self.query_tokens = int(settings.get("query_tokens", self.max_tokens // 2))
         calibration = settings.get("calibration", {})
         self.scale, self.bias = float(calibration.get("scale", 1.0)), float(calibration.get("bias", 0.0))
-        self.confident = float(settings.get("confident", 0.5))
-        self.blend = float(settings.get("blend", 0.0))
-        blended = settings.get("blended", {**calibration, "confident": self.confident})
-        self.blended_scale, self.blended_bias = float(blended.get("scale", 1.0)), float(blended.get("bias", 0.0))
-        self.blended_confident = float(blended.get("confident", self.confident))
+        self.blends = blends(settings)
         self.layout = pair_layout(tokenizer)
         self._typed = self.layout.segments is not None and "token_type_ids" in signature(model.forward).parameters
         self.device = str(model.device)
@@ -155,11 +157,7 @@ class Reranker:
 
     def relevance(self, logits: Floats) -> Floats:
         """sigmoid(scale × logit + bias) with the calibration of beopgil.json; the same for every request."""
-        return _sigmoid(self.scale * logits.astype(np.float64) + self.bias)
-
-    def blended_relevance(self, final: Floats) -> Floats:
-        """The same for logit + `blend` × first-stage score, by which a search ranks: it falls with the rank."""
-        return _sigmoid(self.blended_scale * final.astype(np.float64) + self.blended_bias)
+        return sigmoid(self.scale * logits.astype(np.float64) + self.bias)
 
     def _forward(self, pairs: list[tuple[Tokens, Tokens]]) -> Floats:
         features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
@@ -179,7 +177,3 @@ class Reranker:
         if self._typed:
             features["token_type_ids"] = types
         return {name: torch.from_numpy(values) for name, values in features.items()}
-
-
-def _sigmoid(scaled: npt.NDArray[np.float64]) -> Floats:
-    return (1 / (1 + np.exp(-np.clip(scaled, -60, 60)))).astype(np.float32)

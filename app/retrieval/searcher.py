@@ -40,6 +40,7 @@ from app.retrieval.types import (
     TextEncoder,
     Tuning,
     Understood,
+    sigmoid,
 )
 from app.retrieval.vouching import NEAR_PASSAGES, Vouching
 
@@ -102,12 +103,11 @@ class Searcher:
             pool, degraded = self._pool(understood.sought, request, allowed, watch)
             beside = []
         results = self._results(request, pinned, pool, beside=beside)
-        best = max((result.relevance for result in results), default=-1.0)
         return SearchResponse(
             query=request.query,
             understood=understood,
             results=results,
-            confident=best >= self._threshold(pool),
+            confident=self._confident(results, pool),
             degraded=degraded,
             took_ms=watch.took(),
             index=self.index.name,
@@ -228,8 +228,7 @@ class Searcher:
         return sureness(float(scores[0]), self.tuning) if len(scores) else 0.0
 
     def _plain_pool(self, fused: Fused, dense: Candidates, lexical: Candidates) -> Pool:
-        scaled = self.tuning.plain_scale * fused.plain.astype(np.float64) + self.tuning.plain_bias
-        relevance = (1 / (1 + np.exp(-scaled))).astype(np.float32)
+        relevance = sigmoid(self.tuning.plain_scale * fused.plain.astype(np.float64) + self.tuning.plain_bias)
         return Pool(dense, lexical, fused, None, fused.scores, relevance)
 
     def _reranked(self, text: str, pool: Pool) -> tuple[Pool, str | None]:
@@ -239,11 +238,12 @@ class Searcher:
             logits = self.reranker.score_tokens(text, self.index.passage_tokens(pool.ids, self.reranker))
         except torch.OutOfMemoryError:
             return pool, "reranker unavailable: out of memory; ask for a smaller depth"
-        final = logits + np.float32(self.tuning.blend) * pool.fused.scores
-        return replace(pool, logits=logits, final=final, relevance=self._relevance(final, self.reranker)), None
-
-    def _relevance(self, final: Floats, reranker: PairScorer) -> Floats:
-        return reranker.blended_relevance(final) if self.tuning.blend else reranker.relevance(final)
+        blends = self.reranker.blends
+        final = blends.statute.log_odds(logits, pool.fused.scores)
+        if blends.precedent:
+            decisions = self._vouching.decisions[self.index.passages.documents[pool.ids]]
+            final = np.where(decisions, blends.precedent.log_odds(logits, pool.fused.own), final)
+        return replace(pool, logits=logits, final=final, relevance=sigmoid(final)), None
 
     def _filled(self, pool: Pool, fused: Fused, count: int) -> Pool:
         """The pool, and where it has fewer than `count` documents, what the second stage did not read behind it: in
@@ -255,19 +255,19 @@ class Searcher:
         whole = replace(self._plain_pool(fused, pool.dense, pool.lexical), votes=pool.votes)
         if pool.logits is None or self.reranker is None:
             return whole
-        step = np.float32(self.tuning.blend or 1.0)
-        behind = pool.final.min() + step * (fused.scores[read:] - fused.scores[read - 1])
-        return replace(
-            whole,
-            logits=np.append(pool.logits, np.full(len(behind), np.nan, dtype=np.float32)),
-            final=np.append(pool.final, behind),
-            relevance=np.append(pool.relevance, self._relevance(behind, self.reranker)),
-        )
+        blend = self.reranker.blends.statute
+        step = np.float32(blend.scale * (blend.weight or 1.0))
+        final = np.append(pool.final, pool.final.min() + step * (fused.scores[read:] - fused.scores[read - 1]))
+        logits = np.append(pool.logits, np.full(len(final) - read, np.nan, dtype=np.float32))
+        return replace(whole, logits=logits, final=final, relevance=sigmoid(final))
 
-    def _threshold(self, pool: Pool) -> float:
+    def _confident(self, results: Sequence[Result], pool: Pool) -> bool:
+        """Whether the first result is as relevant as those of its kind that are right often enough."""
+        if not results:
+            return False
         if pool.logits is None or self.reranker is None:
-            return self.tuning.plain_confident
-        return self.reranker.blended_confident if self.tuning.blend else self.reranker.confident
+            return results[0].relevance >= self.tuning.plain_confident
+        return results[0].relevance >= self.reranker.blends.of(results[0].kind).confident
 
     def _pinned(self, understood: Understood, allowed: Mask | None) -> list[int]:
         """The rows that citations lead to, in their order, each once, as far as the filters allow them."""

@@ -202,8 +202,6 @@ class Tuning:
     (app.retrieval.vouching)."""
     lexical_scale: Literal["best", "attainable"] = "best"
     """BM25 is divided by the query's best score, or by the most that a passage could reach for this query."""
-    blend: float = 0.0
-    """Final order by logit + blend × fused score; 0: by the logit alone."""
     plain_scale: float = 10.0
     plain_bias: float = -5.0
     """Without a reranker: relevance = sigmoid(plain_scale × fused + plain_bias), BM25 scaled by the attainable there,
@@ -216,6 +214,37 @@ class Tuning:
     """For articles that the decisions nearest to the query cite (app.retrieval.vouching)."""
     link_weight: float = 0.1
     """For decisions that the best ones cite (app.retrieval.vouching). Chosen on track B dev."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """How a search orders documents of one kind that the second stage has read, and what that order means:
+
+    log-odds = scale × (logit + weight × first-stage score) + bias, relevance = sigmoid(log-odds)
+    """
+
+    weight: float = 0.0
+    scale: float = 1.0
+    bias: float = 0.0
+    confident: float = 0.5
+    """Relevance of the first result from which a search is `confident`."""
+
+    def log_odds(self, logits: Floats, scores: Floats) -> Floats:
+        """All three float32 (n,)."""
+        blended = logits.astype(np.float64) + self.weight * scores
+        return (self.scale * blended + self.bias).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Blends:
+    """Articles and decisions have scores of their own: with a blend for each kind, their log-odds compare."""
+
+    statute: Blend = Blend()
+    precedent: Blend | None = None
+    """None: decisions are blended as articles are, by the scores of the places that the first stage gave them."""
+
+    def of(self, kind: Kind) -> Blend:
+        return self.precedent if kind == "precedent" and self.precedent else self.statute
 
 
 class TextEncoder(Protocol):
@@ -247,11 +276,7 @@ class PairScorer(Protocol):
     weights_sha256: str
     max_tokens: int
     query_tokens: int
-    confident: float
-    blend: float
-    """The weight of the first stage's score beside its logit that ranked dev queries best."""
-    blended_confident: float
-    """`confident` for a search that ranks by logit + blend × first-stage score."""
+    blends: Blends
     device: str
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]: ...
@@ -261,8 +286,6 @@ class PairScorer(Protocol):
     def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats: ...
 
     def relevance(self, logits: Floats) -> Floats: ...
-
-    def blended_relevance(self, final: Floats) -> Floats: ...
 
 
 class Sure(Protocol):
@@ -275,6 +298,10 @@ class Sure(Protocol):
     def sure_width(self) -> float: ...
 
 
-def tuning_of(encoder: Sure, blend: float = 0.0) -> Tuning:
-    """The tuning of an index of these models."""
-    return Tuning(blend=blend, sure_cosine=encoder.sure_cosine, sure_width=encoder.sure_width)
+def tuning_of(encoder: Sure) -> Tuning:
+    """The tuning of an index of this encoder."""
+    return Tuning(sure_cosine=encoder.sure_cosine, sure_width=encoder.sure_width)
+
+
+def sigmoid(log_odds: npt.NDArray[np.floating[Any]]) -> Floats:
+    return (1 / (1 + np.exp(-np.clip(log_odds.astype(np.float64), -60, 60)))).astype(np.float32)

@@ -154,4 +154,6 @@ class Vouching:
         every = np.concatenate([fused.ids, added])
         every[places], every[len(fused.ids) :] = order[: len(places)], order[len(places) :]
         low, plain = (np.full(len(added), values.min(), dtype=np.float32) for values in (fused.scores, fused.plain))
-        return Fused(every, np.concatenate([fused.scores, low]), np.concatenate([fused.plain, plain]))
+        own, ranked = np.sort(scores)[::-1], np.concatenate([fused.scores, low])
+        ranked[places], ranked[len(fused.ids) :] = own[: len(places)], own[len(places) :]
+        return Fused(every, np.concatenate([fused.scores, low]), np.concatenate([fused.plain, plain]), ranked)
