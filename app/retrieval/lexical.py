@@ -159,9 +159,8 @@ class LexicalIndex:
         scores = self.scores(query)
         if allowed is not None:
             scores[~allowed] = 0
-        found = top(scores, depth)
-        matched = int((found.scores > 0).sum())
-        return Candidates(found.ids[:matched], found.scores[:matched])
+        matched = np.flatnonzero(scores)
+        return top(scores[matched], depth, matched)
 
     def scores(self, query: str) -> Floats:
         """The score of every passage, float32 (passages,)."""

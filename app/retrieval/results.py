@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from app.law.documents import Document
@@ -30,11 +31,15 @@ def stems(query: str) -> list[str]:
 
 def highlights(text: str, query: str) -> tuple[tuple[int, int], ...]:
     """Spans [a, b) of the query's words in `text`, with a particle that ends the word; ascending and disjoint."""
-    words = stems(query)
-    if not words:
-        return ()
-    pattern = rf"(?:{'|'.join(map(re.escape, words))})(?:{_PARTICLE}(?![가-힣]))?"
-    return tuple(match.span() for match in re.finditer(pattern, text, re.IGNORECASE))
+    words = _words(query)
+    return tuple(match.span() for match in words.finditer(text)) if words else ()
+
+
+@lru_cache(maxsize=64)
+def _words(query: str) -> re.Pattern[str] | None:
+    """One query asks for the highlights of every result."""
+    words = "|".join(map(re.escape, stems(query)))
+    return re.compile(rf"(?:{words})(?:{_PARTICLE}(?![가-힣]))?", re.IGNORECASE) if words else None
 
 
 def metadata(document: Document, today: date) -> dict[str, Any]:
