@@ -16,12 +16,15 @@ from app.law.everyday_words import EVERYDAY, WHOLE
 from app.law.text import nfc
 
 _END = r"(?=(?:[을를이가은는에의도만과와로]|으로|에서|에게|한테|까지|부터|이나|인데|이고|이면|때문에?)?(?![가-힣]))"
+_NOT = r"(?!내(?![면고서니도])|전|심|경|건)"
+"""Behind the word 안, not: 세금 안내면 is a tax that is not paid, 세금 안내 a notice of one, 산재 안전 no negation."""
 _BLANK = r"[을를이가은는도]?\s*"
 
 
 def _rest(key: str) -> str:
     """A key's group without the key's first letter."""
-    return f"({_BLANK.join(map(re.escape, key[1:].split(' ')))}{_END if key in WHOLE else ''})"
+    behind = _END if key in WHOLE else _NOT if key.endswith(" 안") else ""
+    return f"({_BLANK.join(map(re.escape, key[1:].split(' ')))}{behind})"
 
 
 def _letter(letter: str, keys: Iterable[str]) -> str:
