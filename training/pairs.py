@@ -33,6 +33,7 @@ from app.retrieval.filters import FilterColumns
 from app.retrieval.store import DocumentStore, PassageStore
 from training.article_pairs import article_pairs, inline
 from training.judgment_pairs import judgment_pairs
+from training.question_pairs import question_pairs
 from training.recipe import Recipe
 
 Row = dict[str, Any]
@@ -189,6 +190,9 @@ def weak_pairs(
     yield from _decision_pairs(corpus, recipe.pairs.train_before, forbidden)
     section = recipe.pairs
     yield from article_pairs(corpus, rng, section.sentences, section.plain_share)
+    if section.questions:
+        asked = question_pairs(corpus, Path(section.questions), section.question_copies)
+        yield from (row for row in asked if squeeze(model_text(row["query"])) not in forbidden)
     if section.judgments:
         cap = FrequencyCap(section.max_per_article_in_judgments, rng)
         reader = FilterColumns(corpus.documents).citation_reader()
