@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.schemas import MAX_BATCH, MAX_DOCUMENTS, QUERY_CHARS, FiltersBody, SearchBody
+from app.law.questions import questions
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import Filters, SearchRequest
 from tests.conftest import serving
@@ -59,7 +60,10 @@ class TestSearch:
             1.0,
         )
         assert list(first["evidence"][0]) == ["passage_id", "text", "relevance"]
-        assert {name: list(stage) for name, stage in first["stages"].items()} == {
+        stages = first["stages"]
+        asked = stages.pop("asked")
+        assert "민법 제750조" in {article for one in questions() if one.question == asked for article in one.articles}
+        assert {name: list(stage) for name, stage in stages.items()} == {
             **{name: ["rank", "score"] for name in ("dense", "lexical", "fused")},
             "rerank": ["rank", "logit"],
         }

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import RecordError
-from app.law.text import match_key
 from app.retrieval.store import DocumentStore, PassageStore
 from tests.fakes import statute, write_corpus
 from training.pairs import CorpusView, Row
-from training.question_pairs import question_pairs, questions
+from training.question_pairs import question_pairs
 
-WRITTEN = Path("training/questions")
 ASKED: Row = {"question": "집 보일러가 고장났는데 누가 고쳐요?", "articles": ["민법 제623조", "없는법 제1조"]}
 
 
@@ -33,47 +30,10 @@ def folder(path: Path, *rows: Row | str) -> Path:
     return path
 
 
-def test_a_question_leads_to_its_articles_as_often_as_asked_for(
-    corpus: CorpusView, tmp_path: Path, capsys: object
-) -> None:
+def test_a_question_leads_to_its_articles_as_often_as_asked_for(corpus: CorpusView, tmp_path: Path) -> None:
     rows = list(question_pairs(corpus, folder(tmp_path / "q", ASKED), 3))
     assert len(rows) == 3
     assert {(row["query"], row["source"], row["key"]) for row in rows} == {
         (ASKED["question"], "question_article", "001706-0623")
     }
     assert "임대인은 목적물을" in rows[0]["pos"][0], "the newest of the articles that share the citation"
-
-
-@pytest.mark.parametrize(
-    ("line", "wrong"),
-    [("{", "Invalid JSON"), ('{"question": "왜요", "articles": []}', "articles"), ('{"question": "왜요"}', "articles")],
-)
-def test_a_line_that_is_no_question_is_named(tmp_path: Path, line: str, wrong: str) -> None:
-    with pytest.raises(RecordError, match=rf"some\.jsonl:2 is no question with its articles: .*{wrong}"):
-        list(questions(folder(tmp_path / "q", ASKED, line)))
-
-
-def test_a_folder_without_questions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"holds no \*\.jsonl; name a folder of questions, or leave it out"):
-        list(questions(tmp_path))
-
-
-# those that were written for this project
-
-
-def bigrams(text: str) -> set[str]:
-    key = match_key(text)
-    return {key[at : at + 2] for at in range(len(key) - 1)}
-
-
-def test_no_question_trained_on_is_one_that_is_measured() -> None:
-    asked = [json.loads(line)["text"] for line in Path("benchmarks/citizen/queries.jsonl").read_text().splitlines()]
-    measured = [bigrams(text) for text in asked]
-    for one in questions(WRITTEN):
-        own = bigrams(one.question)
-        assert max(len(own & other) / len(own | other) for other in measured) < 0.5, one.question
-
-
-def test_each_is_asked_once() -> None:
-    every = [match_key(one.question) for one in questions(WRITTEN)]
-    assert len(set(every)) == len(every)

@@ -86,7 +86,7 @@ class Pairs(Section):
     """Files of whole judgments, JSON lines with precedent_id, decision_date and text."""
     max_per_article_in_judgments: int = 60
     questions: str = ""
-    """Folder of questions as people ask them, *.jsonl of {"question", "articles"}; "" for none."""
+    """Folder of questions as people ask them (app/law/asked is one); "" for none."""
     question_copies: int = Field(default=10, ge=1)
     """How often each of them stands among the weak pairs: they are few."""
 

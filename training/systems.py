@@ -79,7 +79,9 @@ def unread(searcher: Searcher) -> Searcher:
     """The searcher without anything that reads the query or the graph: the benchmark's own baseline."""
     bare = copy.copy(searcher)
     bare.router = Understood
-    bare.tuning = replace(searcher.tuning, link_weight=0.0, cited_weight=0.0, family_weight=0.0, delegated_weight=0.0)
+    bare.tuning = replace(
+        searcher.tuning, link_weight=0.0, cited_weight=0.0, family_weight=0.0, delegated_weight=0.0, asked_weight=0.0
+    )
     return bare
 
 

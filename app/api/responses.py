@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-OPTIONAL = frozenset({"stages", "links", "id", "document"})
+OPTIONAL = frozenset({"stages", "links", "asked", "id", "document"})
 """Fields that the contract marks with `?`: absent rather than null."""
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_SERIALIZE_NUMPY
 

@@ -48,6 +48,8 @@ class Pool:
     relevance: Floats
     votes: Mapping[int, float] = field(default_factory=dict)
     """By passage: how much the decisions that cite its document speak for it."""
+    questions: Mapping[int, str] = field(default_factory=dict)
+    """By passage: the question most like the query that its document is known to answer."""
 
     @property
     def ids(self) -> Ids:
@@ -60,7 +62,7 @@ class Pool:
         read = self.logits is not None and not np.isnan(self.logits[position])
         rerank = _logit_rank(self.logits, position) if self.logits is not None and read else None
         dense, lexical = _stage(self.dense, passage), _stage(self.lexical, passage)
-        return Stages(dense, lexical, fused, rerank, self.votes.get(passage))
+        return Stages(dense, lexical, fused, rerank, self.votes.get(passage), self.questions.get(passage))
 
 
 def _stage(side: Candidates, passage: int) -> StageScore | None:

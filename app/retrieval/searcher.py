@@ -16,6 +16,8 @@ import torch
 from app.errors import NotFound, NotReady
 from app.law.documents import Document
 from app.law.query import QueryReader
+from app.law.questions import questions
+from app.retrieval.asked import Answers, Asked, rows_of
 from app.retrieval.filters import FilterColumns
 from app.retrieval.fusion import RECALL, Folder, Fused, Group, fuse, sureness, with_family
 from app.retrieval.index import Index
@@ -54,6 +56,7 @@ WIDE = 1000
 SIMILAR_DEPTH = 5
 """Passages recalled per document asked for, where a document is the query."""
 NOTHING = Candidates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+NO_ANSWERS = Answers()
 NO_POSITIONS = np.empty(0, dtype=np.int64)
 
 
@@ -82,6 +85,8 @@ class Searcher:
         self.folder = Folder(self.columns, index.passages.documents)
         decisions = self.columns.column("kind").where("precedent".__eq__)
         self._vouching = Vouching(index.graph, decisions, index.passages.documents)
+        known = list(questions())
+        self._asked = Asked(known, rows_of(known, self.columns, self.folder))
         self._families = self.columns.families()[index.passages.documents]
         self._no_pool = self._plain_pool(fuse(NOTHING, NOTHING, 1.0, "hybrid", self.tuning), NOTHING, NOTHING)
 
@@ -129,10 +134,10 @@ class Searcher:
         found: list[Candidates] = []
         for n, (query, side) in enumerate(zip(queries, dense, strict=True)):
             lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, recalled, allowed)
-            near = NOTHING
+            near, answers = NOTHING, NO_ANSWERS
             if mode == "hybrid" and vectors is not None:
-                near = self._near(vectors[n : n + 1], SearchRequest(query))
-            fused = self._fuse(query, side, lexical, mode, documents, near)[0].head(depth)
+                near, answers = self._near(vectors[n : n + 1], SearchRequest(query)), self._asked(query)
+            fused = self._fuse(query, side, lexical, mode, documents, near, answers)[0].head(depth)
             found.append(Candidates(fused.ids, fused.scores))
         return found
 
@@ -187,20 +192,34 @@ class Searcher:
                 lexical = self.index.lexical.search(text, recalled, mask)
         with watch("fuse"):
             near = self._near(vectors, request) if request.mode == "hybrid" else NOTHING
-            fused, votes = self._fuse(text, dense, lexical, request.mode, allowed, near)
+            answers = self._asked(text) if request.mode == "hybrid" and self.tuning.asked_weight else NO_ANSWERS
+            fused, votes = self._fuse(text, dense, lexical, request.mode, allowed, near, answers)
             kept = fused.head(request.depth) if request.rerank else fused
-            pool = replace(self._plain_pool(kept, dense, lexical), votes=votes)
+            named = self._questions(kept, answers)
+            pool = replace(self._plain_pool(kept, dense, lexical), votes=votes, questions=named)
         if not request.rerank:
             return pool, None
         with watch("rerank"):
             pool, degraded = self._reranked(text, pool)
         return self._filled(pool, fused, request.k), degraded
 
+    def _questions(self, fused: Fused, answers: Answers) -> dict[int, str]:
+        """By passage: the question that its document is known to answer."""
+        owned = zip(fused.ids.tolist(), self.index.passages.documents[fused.ids].tolist(), strict=True)
+        return {passage: answers.questions[row] for passage, row in owned if row in answers.questions}
+
     def _over_passages(self, documents: Mask | None) -> Mask | None:
         return None if documents is None else documents[self.index.passages.documents]
 
     def _fuse(
-        self, text: str, dense: Candidates, lexical: Candidates, mode: Mode, allowed: Mask | None, near: Candidates
+        self,
+        text: str,
+        dense: Candidates,
+        lexical: Candidates,
+        mode: Mode,
+        allowed: Mask | None,
+        near: Candidates,
+        answers: Answers,
     ) -> tuple[Fused, dict[int, float]]:
         """Both sides as one list, decisions in their own order; and the votes for each passage that has any."""
         attainable, sure = self.index.lexical.attainable(text), self._sure(dense)
@@ -208,6 +227,7 @@ class Searcher:
         fused = fuse(dense, lexical, attainable, mode, self.tuning, sure)
         fused = with_family(fused, self._families[fused.ids], self.tuning.family_weight)
         fused = self._vouching.for_decrees(fused, self.tuning.delegated_weight * unsure)
+        fused, _ = self._vouching.raised(fused, answers.votes, self.tuning.asked_weight * answers.like, allowed)
         fused, cited = self._vouching.for_articles(fused, near, self.tuning.cited_weight * sure, allowed)
         fused, linked = self._vouching(fused, dense, lexical, attainable, mode, self.tuning, allowed)
         return fused, {**cited, **linked}
@@ -252,7 +272,7 @@ class Searcher:
         owners = self.index.passages.documents[pool.ids].tolist()
         if read == len(fused.ids) or len({self.folder.key(row) for row in owners}) >= count:
             return pool
-        whole = replace(self._plain_pool(fused, pool.dense, pool.lexical), votes=pool.votes)
+        whole = replace(self._plain_pool(fused, pool.dense, pool.lexical), votes=pool.votes, questions=pool.questions)
         if pool.logits is None or self.reranker is None:
             return whole
         blend = self.reranker.blends.statute

@@ -101,6 +101,8 @@ class Stages:
     links: float | None = None
     """How much the decisions that cite the document count, each 1 at most: the twenty nearest to the query for an
     article, the ten best for a decision. They move it up."""
+    asked: str | None = None
+    """The question most like the query of those that the article is known to answer. It moves it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,8 @@ class Tuning:
     """The threshold of `confident` where no reranker took part."""
     precedent_weights: FusionWeights = FusionWeights(0.5, 0.5)
     """Of decisions among themselves: their digests are written in the words of the questions that courts ask."""
+    asked_weight: float = 0.2
+    """For articles that answer questions like the query (app.retrieval.asked)."""
     cited_weight: float = 0.08
     """For articles that the decisions nearest to the query cite (app.retrieval.vouching)."""
     link_weight: float = 0.1

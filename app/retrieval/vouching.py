@@ -22,6 +22,7 @@ with the rank.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +79,13 @@ class Vouching:
         """`fused` with the articles raised that the decisions of `near` (passages by cosine) cite, those that no side
         found added; and the votes by passage. `allowed` is over documents: what is not is not added."""
         votes = self._votes(near.ids, near.scores.astype(np.float64), NEAREST, ~self.decisions) if len(near.ids) else {}
+        return self.raised(fused, votes, weight, allowed)
+
+    def raised(
+        self, fused: Fused, votes: Mapping[int, float], weight: float, allowed: Mask | None
+    ) -> tuple[Fused, dict[int, float]]:
+        """`fused` with weight · ln(1 + 3 · votes) added, documents with votes (by row) that no side found among them
+        with the lowest score and their votes; and the votes by passage."""
         if not votes or not weight or not len(fused.ids):
             return fused, {}
         added = self._added(votes, fused.ids, allowed)
@@ -137,7 +145,7 @@ class Vouching:
                 votes[target] = votes.get(target, 0.0) + weight
         return votes
 
-    def _added(self, votes: dict[int, float], ids: Rows, allowed: Mask | None) -> Rows:
+    def _added(self, votes: Mapping[int, float], ids: Rows, allowed: Mask | None) -> Rows:
         """The first passage of each decision that has votes and was not found; those with most votes first."""
         known = set(self.owners[ids].tolist())
         rows = sorted((row for row in votes if row not in known), key=lambda row: (-votes[row], row))

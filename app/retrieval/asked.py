@@ -1,0 +1,75 @@
+"""Questions that are answered already: what is asked now, if it is like one of them, leads to the same articles.
+
+The ten questions most like the query, by BM25 over character bigrams with the law's words for everyday ones added,
+speak for their articles:
+
+    score = fused + asked_weight · like · ln(1 + 3 · votes)
+    votes = Σ over the questions that name the article of exp((their share − the best) / SPREAD)
+    like  = min(1, (the best share / ALIKE)²)
+
+A share is a BM25 score over the most that the query could reach. Courts' issues share little with any question, lay
+questions much: `like` tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.law.everyday import legal_terms
+from app.law.questions import Question
+from app.retrieval.filters import FilterColumns
+from app.retrieval.fusion import Folder
+from app.retrieval.lexical import LexicalIndex
+
+MOST = 10
+SPREAD = 0.02
+ALIKE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the questions like a query say, by document row."""
+
+    votes: Mapping[int, float] = field(default_factory=dict)
+    """From 0 to MOST; the most like question counts 1."""
+    questions: Mapping[int, str] = field(default_factory=dict)
+    """The one most like the query of those that name the article."""
+    like: float = 0.0
+    """0 to 1: how far any of them can be believed."""
+
+
+class Asked:
+    """The questions whose articles a corpus holds. Safe from any number of threads."""
+
+    def __init__(self, questions: Iterable[Question], rows: Mapping[str, int]) -> None:
+        """`rows` gives the document of a citation."""
+        known = [(one.question, [rows[a] for a in one.articles if a in rows]) for one in questions]
+        self.questions = [text for text, answers in known if answers]
+        self.answers = [answers for _, answers in known if answers]
+        self._lexical = LexicalIndex.build(" ".join((text, *legal_terms(text))) for text in self.questions)
+
+    def __call__(self, sought: str) -> Answers:
+        """What a query leads to, its own everyday words bridged (Understood.sought)."""
+        found = self._lexical.search(sought, MOST)
+        if not len(found.ids):
+            return Answers()
+        shares = found.scores.astype(np.float64) / self._lexical.attainable(sought)
+        votes, nearest = dict[int, float](), dict[int, str]()
+        for number, weight in zip(found.ids.tolist(), np.exp((shares - shares[0]) / SPREAD).tolist(), strict=True):
+            for row in self.answers[number]:
+                votes[row] = votes.get(row, 0.0) + weight
+                nearest.setdefault(row, self.questions[number])
+        return Answers(votes, nearest, min(1.0, float(shares[0] / ALIKE) ** 2))
+
+
+def rows_of(questions: Sequence[Question], columns: FilterColumns, folder: Folder) -> dict[str, int]:
+    """The document of each citation that a question names, as far as the corpus has it."""
+    wanted = {citation for one in questions for citation in one.articles}
+    citations = columns.column("citation")
+    found: dict[str, list[int]] = {}
+    for row in np.flatnonzero(citations.where(wanted.__contains__)).tolist():
+        found.setdefault(citations.value(row), []).append(row)
+    return {citation: folder.preferred(rows) for citation, rows in found.items()}
