@@ -21,7 +21,7 @@ from statistics import median
 import torch
 
 from app.retrieval.opening import open_searcher
-from app.retrieval.types import Mode, SearchRequest
+from app.retrieval.types import Blends, Mode, SearchRequest
 from benchmarks.textbook import Textbook
 from training.index import ENCODER, RERANKER
 
@@ -52,8 +52,10 @@ def build(options: argparse.Namespace) -> dict[str, Search]:
     fast = open_searcher(options.root, options.index, options.encoder, options.reranker)
     exact = open_searcher(options.root, options.index, options.encoder, options.reranker, precision="fp32")
     for searcher in (fast, exact):
-        # The textbook knows no citations between decisions: the same ten can only come of the same ranking.
+        # The textbook knows no citations between decisions and has one blend: the same ten only come of one ranking.
         searcher.tuning = replace(searcher.tuning, link_weight=0.0)
+        assert searcher.reranker
+        searcher.reranker.blends = Blends(searcher.reranker.blends.statute)
     textbook = Textbook(fast.index, options.encoder, options.reranker)
 
     def ours(precise: bool, mode: Mode, rerank: bool) -> Search:
