@@ -76,7 +76,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
     old = replace(duty, doc_id="000001-0623", law_kind="폐지법률", date="1950-01-01")
     built = build_index(tmp_path_factory.mktemp("asked"), (*DOCUMENTS, duty, old))
     found = Searcher(built.index, built.encoder, built.reranker, today=built.today)
-    found._asked = Asked(KNOWN, rows_of(KNOWN, found.columns, found.folder))
+    found.asked = Asked(KNOWN, rows_of(KNOWN, found.columns, found.folder))
     return found
 
 
@@ -94,7 +94,7 @@ def test_an_article_rises_by_the_formula_and_says_for_which_question(searcher: S
     assert one.fused
     assert other.fused
     assert (one.asked, other.asked) == (KNOWN[0].question, None)
-    gained = searcher.tuning.asked_weight * math.log1p(3 * searcher._asked(KNOWN[0].question).votes[row(searcher)])
+    gained = searcher.tuning.asked_weight * math.log1p(3 * searcher.asked(KNOWN[0].question).votes[row(searcher)])
     assert one.fused.score - other.fused.score == pytest.approx(gained, rel=1e-4)
     assert {found.stages.asked for name, found in results.items() if found.stages and name != "001706-0623"} == {None}
 

@@ -86,7 +86,7 @@ class Searcher:
         decisions = self.columns.column("kind").where("precedent".__eq__)
         self._vouching = Vouching(index.graph, decisions, index.passages.documents)
         known = list(questions())
-        self._asked = Asked(known, rows_of(known, self.columns, self.folder))
+        self.asked = Asked(known, rows_of(known, self.columns, self.folder))
         self._families = self.columns.families()[index.passages.documents]
         self._no_pool = self._plain_pool(fuse(NOTHING, NOTHING, 1.0, "hybrid", self.tuning), NOTHING, NOTHING)
 
@@ -136,7 +136,7 @@ class Searcher:
             lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, recalled, allowed)
             near, answers = NOTHING, NO_ANSWERS
             if mode == "hybrid" and vectors is not None:
-                near, answers = self._near(vectors[n : n + 1], SearchRequest(query)), self._asked(query)
+                near, answers = self._near(vectors[n : n + 1], SearchRequest(query)), self.asked(query)
             fused = self._fuse(query, side, lexical, mode, documents, near, answers)[0].head(depth)
             found.append(Candidates(fused.ids, fused.scores))
         return found
@@ -192,7 +192,7 @@ class Searcher:
                 lexical = self.index.lexical.search(text, recalled, mask)
         with watch("fuse"):
             near = self._near(vectors, request) if request.mode == "hybrid" else NOTHING
-            answers = self._asked(text) if request.mode == "hybrid" and self.tuning.asked_weight else NO_ANSWERS
+            answers = self.asked(text) if request.mode == "hybrid" and self.tuning.asked_weight else NO_ANSWERS
             fused, votes = self._fuse(text, dense, lexical, request.mode, allowed, near, answers)
             kept = fused.head(request.depth) if request.rerank else fused
             named = self._questions(kept, answers)

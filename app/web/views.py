@@ -133,6 +133,8 @@ class Hit:
     stages: tuple[Stage, ...]
     evidence: tuple[tuple[str, int], ...]
     """(text, relevance in per cent), best first."""
+    question: str
+    """One like the query that it is known to answer."""
 
     @property
     def first(self) -> tuple[Stage, ...]:
@@ -158,6 +160,7 @@ def hit(result: Result, asked: Asked) -> Hit:
         coming=asked.on(shown.coming).document(result.doc_id) if shown.coming else "",
         stages=_stages(result),
         evidence=tuple((one.text, percent(one.relevance)) for one in result.evidence),
+        question=(result.stages.asked if result.stages else None) or "",
     )
 
 
