@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.law.everyday import legal_terms
-from app.law.everyday_words import EVERYDAY, WHOLE
+from app.law.everyday_words import EVERYDAY, TABLE, WHOLE
 
 FORMAL = (
     "임대차계약이 종료된 후 임차인이 목적물을 계속 점유하는 경우 부당이득반환의무의 성립 여부(한정 적극)",
@@ -123,8 +123,9 @@ def test_each_key_is_found_with_and_without_its_blanks() -> None:
 
 
 def test_no_key_stands_twice() -> None:
-    folded = [key.replace(" ", "") for key in EVERYDAY]
-    assert len(folded) == len(set(folded))
+    lines = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    folded = [line.split("\t")[0].replace(" ", "") for line in lines]
+    assert len(folded) == len(set(folded)) == len(EVERYDAY)
 
 
 def test_keys_and_terms_are_well_formed() -> None:

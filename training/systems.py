@@ -115,7 +115,7 @@ def rank(
 
 def _circumstances(searcher: Searcher, systems: Sequence[str], settings: Evaluate) -> dict[str, Any]:
     models = (searcher.encoder, searcher.reranker)
-    files = sorted(file for file in Path(app.__file__).parent.rglob("*") if file.suffix in (".py", ".jsonl"))
+    files = sorted(file for file in Path(app.__file__).parent.rglob("*") if file.suffix in (".py", ".jsonl", ".tsv"))
     return {
         "code": hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
         "index": asdict(searcher.index.name),
