@@ -190,6 +190,19 @@ def test_each_kind_has_the_blend_of_the_model(tmp_path: Path) -> None:
     assert (found.of("statute"), found.of("precedent")) == (alone.statute, Blend(256.0, 0.1, -9.0, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"blend": 48.0}, "one blend of the older kind; make it anew"),
+        ({"blends": {"statute": {"wieght": 1.0}}}, "unexpected keyword argument 'wieght'"),
+        ({"blends": [1.0]}, "blends of beopgil.json"),
+    ],
+)
+def test_blends_that_cannot_be_read_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        Reranker.load(save_reranker(tmp_path / "tiny", **settings), device="cpu", precision="fp32")
+
+
 def test_other_weights_are_another_model(tmp_path: Path, folder: Path, reranker: Reranker) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     assert Reranker.load(copy, device="cpu", precision="fp32").weights_sha256 == reranker.weights_sha256

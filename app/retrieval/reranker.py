@@ -70,10 +70,18 @@ def _segments(types: list[int], cuts: tuple[int, int, int, int]) -> tuple[int, i
 
 
 def blends(settings: Mapping[str, Any]) -> Blends:
-    """Those of a beopgil.json, by kind under `blends`; where there are none, articles have the logit's calibration."""
+    """Those of a beopgil.json, by kind under `blends`; where there are none, articles have the logit's calibration.
+
+    Raises ModelError for what it cannot read, and for the one blend of both kinds that older models have.
+    """
     found = settings.get("blends", {})
-    statute = Blend(**{**settings.get("calibration", {}), **found.get("statute", {})})
-    return Blends(statute, Blend(**found["precedent"]) if "precedent" in found else None)
+    if "blend" in settings:
+        raise ModelError("beopgil.json has one blend of the older kind; make it anew: training.run … --from calibrate")
+    try:
+        statute = Blend(**{**settings.get("calibration", {}), **found.get("statute", {})})
+        return Blends(statute, Blend(**found["precedent"]) if "precedent" in found else None)
+    except (TypeError, AttributeError) as error:
+        raise ModelError(f"blends of beopgil.json: {error}; train the model again or mend the file") from error
 
 
 class Reranker:
