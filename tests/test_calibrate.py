@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.calibrate import KEPT, best_weight
+from training.calibration import KEPT, best_weight
 
 MEANS = st.dictionaries(st.sampled_from([0.0, 2.0, 8.0, 32.0, 128.0]), st.floats(0, 1), min_size=5, max_size=5)
 

@@ -68,6 +68,12 @@ def test_a_citation_is_pinned(searcher: Searcher) -> None:
     assert all(result.match == "ranked" for result in others)
 
 
+def test_each_kind_has_a_blend_of_its_own(recipe: Recipe) -> None:
+    settings = json.loads((recipe.reranker_model / "beopgil.json").read_text())
+    assert set(settings["blends"]) == {"statute", "precedent"}
+    assert settings["blends"]["statute"] != settings["blends"]["precedent"]
+
+
 def test_the_measures_are_written(recipe: Recipe) -> None:
     """Every system on both tracks, the samples hold too little law for citizens; learning beats guessing by far."""
     rows = json.loads((recipe.folder("evaluate") / "measures.json").read_text())

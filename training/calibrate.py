@@ -9,7 +9,7 @@ best on questions of another kind. They are written into the cross-encoder's beo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -23,14 +23,12 @@ from app.retrieval.searcher import Searcher
 from app.retrieval.types import Blend
 from training.atomic import write
 from training.base import SETTINGS
-from training.calibration import Scored, blended, told
+from training.calibration import Scored, best_weight, blended, told
 from training.dev import DevQuery, document_keys
 from training.recipe import Evaluate, Recipe
 from training.reranking import Judged
 from training.systems import DEFAULT, SYSTEMS, request
 from training.tracks import Track, tracks
-
-KEPT = 0.95
 
 
 def run(recipe: Recipe) -> None:
@@ -46,22 +44,16 @@ def run(recipe: Recipe) -> None:
 
 def blend(recipe: Recipe, searcher: Searcher, part: Track) -> Blend:
     """The blend of one kind of documents, fitted on queries of its track."""
-    section, depth = recipe.calibrate, recipe.evaluate.depth
+    section, depth, statute = recipe.calibrate, recipe.evaluate.depth, part.queries[0].kind == "statute"
     dev = scored(searcher, drawn(part.queries, recipe), depth)
     tried = {part.name: dev.by_weight()}
-    others = beside_queries(section.beside, section.part) if part.queries[0].kind == "statute" else []
+    others = beside_queries(section.beside, section.part) if statute else []
     if others:
         tried[section.beside] = scored(searcher, others, depth).by_weight()
     for name, values in tried.items():
         print(f"{name}: {told(values)}", flush=True)
-    return blended(dev, best_weight(*tried.values()), recipe.cross_encoder)
-
-
-def best_weight(dev: Mapping[float, float], beside: Mapping[float, float] | None = None) -> float:
-    """The weight of the highest mean on dev, the smaller of equals, among those that `beside` admits."""
-    least = KEPT * max(beside.values()) if beside else 0.0
-    admitted = [weight for weight in dev if beside is None or beside[weight] >= least]
-    return max(admitted, key=lambda weight: (dev[weight], -weight))
+    precision = recipe.cross_encoder.target_precision if statute else section.precedent_precision
+    return blended(dev, best_weight(*tried.values()), precision)
 
 
 def drawn(queries: Sequence[DevQuery], recipe: Recipe) -> list[DevQuery]:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from app.retrieval.types import Blend
 from training.dev import qrels
 from training.measures import calibration_error, means
-from training.recipe import CrossEncoder
 from training.reranking import Judged
 
 Floats = npt.NDArray[np.floating]
@@ -20,6 +19,8 @@ WEIGHTS = (0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 
 """Weights of the first stage's score beside the logit that are tried on the calibration queries."""
 LEAST_SCALE = 1e-3
 """Where relevance does not rise with the logit, it is all but constant instead of reversed."""
+KEPT = 0.95
+"""Part of the best on questions of another kind that a weight must keep."""
 SUPPORT = 10
 """Queries at or above a threshold that make its precision worth believing."""
 
@@ -125,24 +126,31 @@ class Scored:
         return confident_threshold(best, right, precision)
 
 
+def best_weight(dev: Mapping[float, float], beside: Mapping[float, float] | None = None) -> float:
+    """The weight of the highest mean on dev, the smaller of equals, among those that `beside` admits."""
+    least = KEPT * max(beside.values()) if beside else 0.0
+    admitted = [weight for weight in dev if beside is None or beside[weight] >= least]
+    return max(admitted, key=lambda weight: (dev[weight], -weight))
+
+
 def told(by_weight: Mapping[float, float]) -> str:
     return "nDCG@10 by weight: " + "  ".join(f"{weight:g} {value:.4f}" for weight, value in by_weight.items())
 
 
-def blended(scored: Scored, weight: float, section: CrossEncoder) -> Blend:
+def blended(scored: Scored, weight: float, precision: float) -> Blend:
     """Calibration and threshold of logit + weight × first-stage score, by which a search ranks."""
     print(f"of logit + {weight:g} × first stage: ", end="", flush=True)
     final = [logits + weight * one.scores for one, logits in zip(scored.judged, scored.logits, strict=True)]
-    calibration, confident = calibrate(Scored(scored.judged, final), section)
+    calibration, confident = calibrate(Scored(scored.judged, final), precision)
     return Blend(weight, calibration.scale, calibration.bias, confident)
 
 
-def calibrate(scored: Scored, section: CrossEncoder) -> tuple[Calibration, float]:
+def calibrate(scored: Scored, precision: float) -> tuple[Calibration, float]:
     """Fit on the calibration queries and say what it changes."""
     logits, labels, numbers = scored.flat()
     before, after = cross_checked_error(logits, labels, numbers)
     calibration = platt(logits, labels)
-    confident = scored.threshold(calibration, section.target_precision)
+    confident = scored.threshold(calibration, precision)
     print(
         f"calibration on {len(scored.judged)} dev queries: error {before:.4f} before, {after:.4f} after "
         f"(scale {calibration.scale:.3f}, bias {calibration.bias:.3f}); confident from relevance {confident:.3f}",

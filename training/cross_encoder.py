@@ -35,7 +35,7 @@ from app.retrieval.store import DocumentStore, PassageStore
 from training import ranks
 from training import recipe as recipes
 from training.base import stored_dtype, write_model
-from training.calibration import Scored, blended, calibrate, told
+from training.calibration import Scored, best_weight, blended, calibrate, told
 from training.dev import dev_queries
 from training.mine import Pools, mine
 from training.recipe import Recipe, RecipeError
@@ -373,12 +373,12 @@ def finish(saved: Path, recipe: Recipe, judged: list[Judged], passages: PassageS
     if judged:
         reranker = Reranker.load(saved)
         scored = Scored(judged, [reranker.score(one.query.text, passages.texts(one.passages)) for one in judged])
-        calibration, _ = calibrate(scored, section)
+        calibration, _ = calibrate(scored, section.target_precision)
         settings["calibration"] = {"scale": calibration.scale, "bias": calibration.bias}
         tried = scored.by_weight()
         print(told(tried), flush=True)
-        best = max(tried, key=lambda weight: (tried[weight], -weight))
-        settings["blends"] = {judged[0].query.kind: asdict(blended(scored, best, section))}
+        blend = blended(scored, best_weight(tried), section.target_precision)
+        settings["blends"] = {judged[0].query.kind: asdict(blend)}
     (saved / "beopgil.json").write_text(json.dumps(settings, indent=1), encoding="utf-8")
     shutil.rmtree(recipe.reranker_model, ignore_errors=True)
     saved.rename(recipe.reranker_model)

@@ -216,6 +216,8 @@ class Calibrate(Section):
     the blend."""
     part: str = ""
     """The `part` of them that may be tuned on; "" is all."""
+    precedent_precision: float = Field(default=0.5, gt=0, le=1)
+    """`cross_encoder.target_precision` of decisions: a court cites one of several that say the same."""
 
 
 class Evaluate(Section):
