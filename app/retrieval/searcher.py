@@ -134,9 +134,10 @@ class Searcher:
         found: list[Candidates] = []
         for n, (query, side) in enumerate(zip(queries, dense, strict=True)):
             lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, recalled, allowed)
-            near, answers = NOTHING, NO_ANSWERS
+            near = NOTHING
             if mode == "hybrid" and vectors is not None:
-                near, answers = self._near(vectors[n : n + 1], SearchRequest(query)), self.asked(query)
+                near = self._near(vectors[n : n + 1], SearchRequest(query))
+            answers = self._answers(query, mode)
             fused = self._fuse(query, side, lexical, mode, documents, near, answers)[0].head(depth)
             found.append(Candidates(fused.ids, fused.scores))
         return found
@@ -192,7 +193,7 @@ class Searcher:
                 lexical = self.index.lexical.search(text, recalled, mask)
         with watch("fuse"):
             near = self._near(vectors, request) if request.mode == "hybrid" else NOTHING
-            answers = self.asked(text) if request.mode == "hybrid" and self.tuning.asked_weight else NO_ANSWERS
+            answers = self._answers(text, request.mode)
             fused, votes = self._fuse(text, dense, lexical, request.mode, allowed, near, answers)
             kept = fused.head(request.depth) if request.rerank else fused
             named = self._questions(kept, answers)
@@ -202,6 +203,9 @@ class Searcher:
         with watch("rerank"):
             pool, degraded = self._reranked(text, pool)
         return self._filled(pool, fused, request.k), degraded
+
+    def _answers(self, text: str, mode: Mode) -> Answers:
+        return self.asked(text) if mode == "hybrid" and self.tuning.asked_weight else NO_ANSWERS
 
     def _questions(self, fused: Fused, answers: Answers) -> dict[int, str]:
         """By passage: the question that its document is known to answer."""

@@ -16,8 +16,8 @@ Decisions have an order of their own: other weights of the two sides, and what t
             exp((their score − the best score) / 0.1))
 
 What the ten best cite and no side found is added with the lowest score and its votes. Decisions trade places among
-themselves alone and the places keep their scores: a search of both kinds keeps its mixture, and relevance still falls
-with the rank.
+themselves alone and the places keep their scores: the first stage of a search of both kinds keeps its mixture. The
+scores that they were ordered by go along (Fused.ranked), for the second stage has a blend for each kind.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Vouching:
         return votes
 
     def _added(self, votes: Mapping[int, float], ids: Rows, allowed: Mask | None) -> Rows:
-        """The first passage of each decision that has votes and was not found; those with most votes first."""
+        """The first passage of each document that has votes and was not found; those with most votes first."""
         known = set(self.owners[ids].tolist())
         rows = sorted((row for row in votes if row not in known), key=lambda row: (-votes[row], row))
         rows = [row for row in rows if allowed is None or allowed[row]]
