@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import IndexMissing
+from app.law.questions import questions
 from app.retrieval.searcher import Searcher
 from app.web.reference import operations
 from app.web.rendering import EXAMPLES, templates
@@ -311,6 +312,12 @@ class TestCitedInTheQuery:
         assert "법률 용어로도 찾음 임대인, 임차권등기명령, 임대차" in text
         for q in ("임대인의 보증금반환의무", "민법 제750조"):
             assert "법률 용어로도" not in get(timed, f"/?q={q}").text
+
+    def test_a_result_says_which_known_question_it_answers(self, timed: TestClient) -> None:
+        text = get(timed, "/?q=어제 갑자기 해고를 당했습니다").text
+        shown = re.findall(r"비슷한 질문 (.+?)의 답으로 알려진 조문입니다", text)
+        assert shown
+        assert set(shown) <= {one.question for one in questions()}
 
     def test_programs_are_told_them_beside_the_text(self, timed: TestClient) -> None:
         told = timed.post("/search", json={"query": "집주인이 보증금을 안 돌려줘요"}).json()["understood"]
