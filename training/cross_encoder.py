@@ -30,6 +30,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.encoder import Encoder
+from app.retrieval.first_token import shorten
 from app.retrieval.reranker import Reranker
 from app.retrieval.store import DocumentStore, PassageStore
 from training import ranks
@@ -199,6 +200,7 @@ def prepared_model(base: Path, section: recipes.CrossEncoder, device: str = "") 
         add_lora(model, section, task="SEQ_CLS", modules_to_save=heads(model))
     freeze_layers(model, section.freeze_layers)
     recompute_activations(model, section)
+    shorten(transformer(model))
     print(f"training {sum(p.numel() for p in trainable(model).values()):,} weights", flush=True)
     return model
 

@@ -20,6 +20,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.device import Precision
+from app.retrieval.first_token import shorten
 from app.retrieval.types import Blend, Blends, Floats, Tokens, sigmoid
 
 BLOCK = 1024
@@ -91,6 +92,7 @@ class Reranker:
         settings = devices.model_settings(folder)
         self.model, self.tokenizer = model, tokenizer
         self.model.train(False)
+        self.shortened = shorten(model)
         self.name = str(settings.get("name", folder.name))
         self.weights_sha256 = devices.weights_sha256(folder)
         self.max_tokens = int(settings.get("max_tokens", min(int(tokenizer.model_max_length), 512)))
