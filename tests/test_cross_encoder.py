@@ -25,6 +25,7 @@ from training.base import open_encoder, transformer
 from training.cross_encoder import ListCollator, base_folder, list_loss, make_trainer, open_model, prepared_model
 from training.dev import DevQuery
 from training.recipe import Recipe, RecipeError
+from training.rerank_evaluator import RerankEvaluator
 from training.reranking import Judged, PairTokens, first_stage, forward
 from training.trainer import fit, trainable
 from training.triples import Triples, read_triples
@@ -177,6 +178,18 @@ def test_a_document_ranks_by_its_best_passage() -> None:
     assert judged.labels.tolist() == [0, 1, 0]
 
 
+@pytest.mark.parametrize(("scores", "right"), [([0.0, 0, 0, 0, 9], True), ([9.0, 0, 0, 0, 0], False)])
+def test_blended_is_as_good_as_the_better_of_both(recipe: Recipe, scores: list[float], right: bool) -> None:
+    section, passages = recipe.cross_encoder, PassageStore(recipe.passages)
+    model = open_model(base_folder(recipe), section)
+    query = DevQuery("1#0", TOPIC_TEXTS[0], "2022-01-01", "statute", frozenset("e"))
+    judged = [Judged(query, list("abcde"), np.arange(5), np.array(scores, dtype=np.float32))]
+    evaluator = RerankEvaluator(judged, passages, PairTokens(model, section), 512)
+    found = evaluator(model)
+    assert (evaluator.first_stage()["nDCG@10"] == 1.0) == right
+    assert found["blended"] == 1.0 if right else found["blended"] >= found["nDCG@10"] > 0
+
+
 # the step
 
 
@@ -268,10 +281,12 @@ def test_a_share_of_the_queries_is_mined_anew(tmp_path: Path) -> None:
     """Rounded up, so that a source of which there was any stays; 0 means all and stays 0."""
     section = {"max_queries": 11, "weak": {"title_article": 1, "sentence_article": 10, "decree_article": 0}}
     made = tiny.recipe(tmp_path, mine=section, cross_encoder={"mined": 0.25})
+    wide = tiny.recipe(tmp_path, mine=section, cross_encoder={"mined_margin": 9.0})
     few = cross_encoder.fewer(made).mine
     assert (few.max_queries, few.weak) == (3, {"title_article": 1, "sentence_article": 3, "decree_article": 0})
     assert cross_encoder.fewer(tiny.recipe(tmp_path, mine=section)).mine == made.mine
     assert few.model_copy(update={"max_queries": 11, "weak": made.mine.weak}) == made.mine, "and nothing else"
+    assert cross_encoder.fewer(wide).mine == made.mine.model_copy(update={"margin": 9.0})
 
 
 def test_a_grafted_model_begins_with_the_bi_encoder_s_token_vectors(tmp_path: Path) -> None:

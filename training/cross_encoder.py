@@ -40,7 +40,8 @@ from training.calibration import Scored, best_weight, blended, calibrate, told
 from training.dev import dev_queries
 from training.mine import Pools, mine
 from training.recipe import Recipe, RecipeError
-from training.reranking import Judged, PairTokens, RerankEvaluator, first_stage, forward
+from training.rerank_evaluator import RerankEvaluator
+from training.reranking import Judged, PairTokens, first_stage, forward
 from training.trainer import (
     PlainCheckpoints,
     add_lora,
@@ -89,11 +90,12 @@ def first_stage_work(
 
 
 def fewer(recipe: Recipe) -> Recipe:
-    """The recipe with cross_encoder.mined of the queries to mine; 0, all, stays 0."""
+    """The recipe with cross_encoder.mined of the queries to mine, 0, all, stays 0, and with its margin."""
     section, share = recipe.mine, recipe.cross_encoder.mined
     weak = {source: math.ceil(share * count) for source, count in section.weak.items()}
-    counts = {"max_queries": math.ceil(share * section.max_queries), "weak": weak}
-    return recipe.model_copy(update={"mine": section.model_copy(update=counts)})
+    changes = {"max_queries": math.ceil(share * section.max_queries), "weak": weak}
+    margin = recipe.cross_encoder.mined_margin or section.margin
+    return recipe.model_copy(update={"mine": section.model_copy(update={**changes, "margin": margin})})
 
 
 def remove(*folders: Path) -> None:

@@ -145,7 +145,7 @@ class Trainer(Section):
     patience: int = 3
     """Evaluations without improvement before stopping; 0 never stops early."""
     best_by: str = "nDCG@10"
-    """nDCG@10 over real first-stage candidates, or loss."""
+    """nDCG@10 over real first-stage candidates, or loss; for a cross-encoder also `blended`, with the first stage."""
     eval_queries: int = 200
     logging_steps: int = 20
     report_to: Literal["none", "tensorboard", "wandb"] = "none"
@@ -192,6 +192,9 @@ class CrossEncoder(Trainer):
     """Negatives by the trained bi-encoder instead of those of the mine step."""
     mined: float = Field(default=1.0, gt=0, le=1)
     """Share of the mine step's queries that are mined anew."""
+    mined_margin: float | None = Field(default=None, gt=0)
+    """`mine.margin` of what is mined anew, None for the same. A first stage's errors are what scores above a positive:
+    below 1 the model never sees them."""
     graft: bool = False
     """Start with the trained bi-encoder's token vectors in place of the base's."""
     target_precision: float = Field(default=0.8, gt=0, le=1)

@@ -1,4 +1,4 @@
-"""Pairs for a cross-encoder: their tokens, their logits, and its measures over real first-stage candidates."""
+"""Pairs for a cross-encoder: their tokens, their logits, and the first stage's candidates of judged queries."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
-from sentence_transformers.base.evaluation import BaseEvaluator
 from torch import Tensor
 
 from app.retrieval import device as devices
 from app.retrieval.fusion import RECALL, fuse, sureness, with_family
 from app.retrieval.reranker import pair_layout
-from app.retrieval.store import PassageStore
 from app.retrieval.types import Candidates, Tokens, tuning_of
 from training import recipe as recipes
-from training.dev import DevQuery, qrels
-from training.measures import means
+from training.dev import DevQuery
 from training.mine import Pool
 from training.vectors import Floats, Ids, TextEncoder, nearest
 
@@ -136,37 +133,3 @@ def first_stage(queries: Sequence[DevQuery], pool: Pool, encoder: TextEncoder, d
         best = with_family(found, pool.families[found.ids], tuning.family_weight).head(depth)
         judged.append(Judged(query, pool.keys[best.ids].tolist(), pool.passages[best.ids], best.scores))
     return judged
-
-
-class RerankEvaluator(BaseEvaluator):
-    """nDCG@10, RR@10, R@10 and R@100 of a cross-encoder over the first stage's candidates, misses counted."""
-
-    def __init__(self, judged: list[Judged], passages: PassageStore, tokens: PairTokens, batch_tokens: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # the library does not type it
-        self.judged, self.tokens, self.batch_tokens = judged, tokens, batch_tokens
-        self.pairs = [
-            tokens.pairs([one.query.text] * len(one.passages), passages.texts(one.passages)) for one in judged
-        ]
-        self.primary_metric = "nDCG@10"
-
-    def __call__(
-        self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
-    ) -> dict[str, float]:
-        with evaluating(model):
-            rankings = {
-                j.query.query_id: j.ranking(self._logits(model, p))
-                for j, p in zip(self.judged, self.pairs, strict=True)
-            }
-        return means(rankings, qrels([one.query for one in self.judged]))
-
-    def _logits(self, model: Any, pairs: list[Pair]) -> Floats:
-        device = next(model.parameters()).device
-        tokens = {name: tensor.to(device) for name, tensor in self.tokens.pad(pairs).items()}
-        logits: Floats = forward(model, tokens, self.batch_tokens).cpu().numpy()
-        return logits
-
-    def first_stage(self) -> dict[str, float]:
-        """The measures of the candidates as they came."""
-        return means(
-            {j.query.query_id: j.ranking(j.scores) for j in self.judged}, qrels([j.query for j in self.judged])
-        )
