@@ -6,8 +6,8 @@
     rrf            Σ 1 / (60 + rank), the union of both sides (Cormack et al. 2009)
     union          dense order, then what only BM25 found: a union that leaves the order to the second stage
     0.9 … 0.3      weight of the cosine beside BM25 scaled by its best
-    sure           weights led by the encoder's best cosine (Tuning.sure_cosine)
-    sure + family  the same with passages of one law vouching for one another: what is served
+    sure           weights led by how near a decision is and how much of the query an article has: what is served
+    sure + family  the same with passages of one law vouching for one another, as is served too
 
 Queries are read as the service reads them (short names spelt out, everyday words bridged), nothing is pinned.
 """
@@ -26,12 +26,14 @@ from rich.progress import track
 from rich.table import Table
 
 from app.errors import BeopgilError
-from app.retrieval.fusion import Fused, fuse, sureness, with_family
+from app.retrieval.fusion import Fused, fuse, with_family
 from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import Candidates, Filters, FusionWeights, Ids
 from training.index import ENCODER
 from training.measures import means
+from training.recipe import Evaluate
+from training.systems import SYSTEMS, request
 from training.tracks import CITIZENS, Track, tracks
 
 DEPTH = 300
@@ -45,6 +47,7 @@ class Sides:
     dense: Candidates
     lexical: Candidates
     attainable: float
+    sure: float
 
 
 def rules(searcher: Searcher) -> dict[str, Callable[[Sides], Ids]]:
@@ -56,8 +59,7 @@ def rules(searcher: Searcher) -> dict[str, Callable[[Sides], Ids]]:
         return fuse(sides.dense, sides.lexical, sides.attainable, "hybrid", fixed).ids
 
     def sure(sides: Sides) -> Fused:
-        trust = sureness(float(sides.dense.scores[0]), tuning)
-        return fuse(sides.dense, sides.lexical, sides.attainable, "hybrid", tuning, trust)
+        return fuse(sides.dense, sides.lexical, sides.attainable, "hybrid", tuning, sides.sure)
 
     def family(sides: Sides) -> Ids:
         found = sure(sides)
@@ -86,13 +88,16 @@ def reciprocal_ranks(sides: Sides) -> Ids:
 def found(searcher: Searcher, part: Track) -> list[Sides]:
     allowed = searcher.columns.mask(Filters(kind=("statute",)))
     mask = None if allowed is None else allowed[searcher.index.passages.documents]
-    sought = [searcher.router(query.text).sought for query in part.queries]
-    dense = searcher.index.dense.search(searcher.encoder.encode_queries(sought), DEPTH, mask)
-    lexical = searcher.index.lexical
-    return [
-        Sides(side, lexical.search(text, DEPTH, mask), lexical.attainable(text))
-        for text, side in zip(track(sought, description=part.name), dense, strict=True)
-    ]
+    read = [searcher.router(query.text) for query in part.queries]
+    sought = [one.sought for one in read]
+    vectors, lexical = searcher.encoder.encode_queries([one.text for one in read]), searcher.index.lexical
+    dense = searcher.index.dense.search(vectors, DEPTH, mask)
+    sides = []
+    for n, query in enumerate(track(part.queries, description=part.name)):
+        near = searcher.near(vectors[n : n + 1], request(query, SYSTEMS["hybrid"], Evaluate()))
+        words = lexical.search(sought[n], DEPTH, mask)
+        sides.append(Sides(dense[n], words, lexical.attainable(sought[n]), searcher.sure(dense[n], near)))
+    return sides
 
 
 def measured(searcher: Searcher, part: Track) -> dict[str, dict[str, tuple[float, float]]]:

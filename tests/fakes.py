@@ -39,6 +39,7 @@ class FakeEncoder:
         self.prompts = {"query": "query: ", "document": "passage: "}
         self.query_tokens, self.passage_tokens = 64, 256
         self.sure_cosine, self.sure_width = -1.0, 0.02
+        self.court_cosine, self.court_width = -1.0, 0.02
         self.device = "cpu"
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:

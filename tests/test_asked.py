@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.law.questions import Question
-from app.retrieval.asked import ALIKE, MOST, Answers, Asked, rows_of
+from app.retrieval.asked import MOST, RATIO, WIDTH, Answers, Asked, rows_of
+from app.retrieval.fusion import covered
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import Filters, SearchRequest
 from tests.fakes import DOCUMENTS, build_index, statute
@@ -35,14 +36,14 @@ def test_a_question_like_a_known_one_leads_to_its_articles(asked: Asked) -> None
     assert set(found.votes) == {4, 5}
     assert found.questions == {4: KNOWN[0].question, 5: KNOWN[1].question}
     assert found.votes[4] == pytest.approx(1 + found.votes[5]), "named by both, the most like counts 1"
-    assert found.like == 1.0
+    assert 0.2 < found.share <= 1.0
 
 
 def test_a_query_that_is_like_none_leads_nowhere(asked: Asked) -> None:
     assert asked("zzzz") == Answers()
     assert asked("") == Answers()
     faint = asked("소유권이전등기청구권의 소멸시효가 진행하는지 여부 및 그 기산점은 누가 정하는지에 관한 판단 기준")
-    assert faint.like < 0.5
+    assert faint.share < 0.1
 
 
 def test_articles_that_the_corpus_lacks_are_nobodys_answer() -> None:
@@ -54,17 +55,26 @@ def test_articles_that_the_corpus_lacks_are_nobodys_answer() -> None:
 @given(st.text(st.sampled_from("집보일러고장강아지사람물 ?"), max_size=40))
 def test_votes_are_bounded_and_named(text: str) -> None:
     found = Asked(KNOWN, ROWS)(text)
-    assert 0 <= found.like <= 1
+    assert 0 <= found.share <= 1 + 1e-6
     assert found.votes.keys() == found.questions.keys()
     assert all(0 < vote <= MOST + 1e-9 for vote in found.votes.values())
 
 
-def test_likeness_grows_with_the_square_of_the_share(asked: Asked) -> None:
-    query = "강아지 " + "전혀 다른 말로 길게 쓴 글 " * 3
-    found = asked._lexical.search(query, 1)
-    share = float(found.scores[0]) / asked._lexical.attainable(query)
-    assert 0 < share < ALIKE
-    assert asked(query).like == pytest.approx((share / ALIKE) ** 2, rel=1e-5)
+def test_questions_are_believed_as_far_as_they_are_more_like_the_query_than_articles_are(asked: Asked) -> None:
+    found = asked("강아지가 물었는데 전혀 다른 말로 길게 쓴 글")
+    share = found.share
+    assert found.believed(share / RATIO) == pytest.approx(0.5)
+    assert found.believed(share / (RATIO + 2 * WIDTH)) == pytest.approx(1 / (1 + math.exp(-2)))
+    assert found.believed(share / (RATIO - 2 * WIDTH)) == pytest.approx(1 / (1 + math.exp(2)))
+    assert found.believed(0.0) == pytest.approx(1.0), "no article has any of its words"
+    assert Answers().believed(0.0) == 0.0
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_more_an_article_has_of_the_words_the_less_they_are_believed(one: float, other: float) -> None:
+    found = Asked(KNOWN, ROWS)(KNOWN[0].question)
+    low, high = sorted((one, other))
+    assert 0 <= found.believed(high) <= found.believed(low) <= 1
 
 
 # in a search
@@ -94,7 +104,10 @@ def test_an_article_rises_by_the_formula_and_says_for_which_question(searcher: S
     assert one.fused
     assert other.fused
     assert (one.asked, other.asked) == (KNOWN[0].question, None)
-    gained = searcher.tuning.asked_weight * math.log1p(3 * searcher.asked(KNOWN[0].question).votes[row(searcher)])
+    sought = searcher.router(KNOWN[0].question).sought
+    lexical, answers = searcher.index.lexical, searcher.asked(sought)
+    believed = answers.believed(covered(lexical.search(sought, 9), lexical.attainable(sought)))
+    gained = searcher.tuning.asked_weight * believed * math.log1p(3 * answers.votes[row(searcher)])
     assert one.fused.score - other.fused.score == pytest.approx(gained, rel=1e-4)
     assert {found.stages.asked for name, found in results.items() if found.stages and name != "001706-0623"} == {None}
 

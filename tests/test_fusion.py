@@ -112,10 +112,26 @@ def test_nothing_folds_to_nothing(tmp_path: Path) -> None:
 
 
 def test_a_sure_encoder_has_its_weights_and_an_unsure_one_the_others() -> None:
-    tuning = Tuning(weights=FusionWeights(0.9, 0.1), unsure_weights=FusionWeights(0.3, 0.7))
+    tuning = Tuning(weights=FusionWeights(0.9, 0.1), unsure_weights=FusionWeights(0.3, 0.7), worded_share=9.0)
     for sure, weights in ((1.0, tuning.weights), (0.0, tuning.unsure_weights), (0.5, FusionWeights(0.6, 0.4))):
         wanted = fuse(DENSE, LEXICAL, 16.0, "hybrid", Tuning(weights=weights))
         assert fuse(DENSE, LEXICAL, 16.0, "hybrid", tuning, sure).scores == pytest.approx(wanted.scores, rel=1e-5)
+
+
+def test_an_unsure_encoder_gives_way_to_words_where_an_article_has_those_of_the_query() -> None:
+    tuning = Tuning(unsure_weights=FusionWeights(0.8, 0.2), worded_weights=FusionWeights(0.4, 0.6))
+    best = float(LEXICAL.scores[0])
+    for share, weights in (
+        (0.9, tuning.worded_weights),
+        (0.01, tuning.unsure_weights),
+        (0.15, FusionWeights(0.6, 0.4)),
+    ):
+        wanted = fuse(DENSE, LEXICAL, best / share, "hybrid", Tuning(weights=weights))
+        found = fuse(DENSE, LEXICAL, best / share, "hybrid", tuning, 0.0)
+        assert found.scores == pytest.approx(wanted.scores, abs=2e-2 if share == 0.01 else 1e-5)
+        assert fuse(DENSE, LEXICAL, best / share, "hybrid", tuning).scores.tolist() == pytest.approx(
+            fuse(DENSE, LEXICAL, best / share, "hybrid", Tuning(weights=tuning.weights)).scores.tolist()
+        ), "a sure one does not ask"
 
 
 @given(SCORES, SCORES, st.floats(0, 1), st.floats(0, 1))

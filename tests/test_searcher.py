@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app.errors import BadRequest, NotFound, NotReady
 from app.law.citation import Status as CitationStatus
 from app.law.documents import Kind
-from app.retrieval.searcher import Searcher
+from app.retrieval.searcher import NOTHING, Searcher
 from app.retrieval.types import (
     Blend,
     Blends,
@@ -476,11 +476,22 @@ def test_how_sure_the_encoder_is_is_said_by_its_best_article(citing: Searcher) -
     kinds = [citing.index.documents[int(row)].kind for row in citing.index.passages.documents[dense.ids]]
     assert kinds[0] == "precedent"
     best = next(score for score, kind in zip(dense.scores.tolist(), kinds, strict=True) if kind == "statute")
-    assert tuned._sure(dense) == pytest.approx(1 / (1 + np.exp((0.3 - best) / 0.1)))
+    assert tuned.sure(dense, NOTHING) == pytest.approx(1 / (1 + np.exp((0.3 - best) / 0.1)))
     decisions = np.array([kind == "precedent" for kind in kinds])
     alone = Candidates(dense.ids[decisions], dense.scores[decisions])
-    assert tuned._sure(alone) == pytest.approx(1 / (1 + np.exp((0.3 - dense.scores[0]) / 0.1)))
-    assert tuned._sure(Candidates(dense.ids[:0], dense.scores[:0])) == 0
+    assert tuned.sure(alone, NOTHING) == pytest.approx(1 / (1 + np.exp((0.3 - dense.scores[0]) / 0.1)))
+    assert tuned.sure(Candidates(dense.ids[:0], dense.scores[:0]), NOTHING) == 0
+
+
+def test_the_nearest_decision_says_it_where_its_level_is_known(citing: Searcher) -> None:
+    """Those that the asker may not know say nothing, and then the best article does."""
+    tuned = other(citing, tuning=replace(citing.tuning, court_cosine=0.3, court_width=0.1))
+    vectors = citing.encoder.encode_queries([LIGHT.query])
+    near, (dense,) = tuned.near(vectors, LIGHT), citing.index.dense.search(vectors, 99)
+    assert tuned.sure(dense, near) == pytest.approx(1 / (1 + np.exp((0.3 - near.scores[0]) / 0.1)))
+    assert citing.sure(dense, near) == citing.sure(dense, NOTHING)
+    unknown = tuned.near(vectors, replace(LIGHT, as_of=date(1900, 1, 1)))
+    assert tuned.sure(dense, unknown) == citing.sure(dense, NOTHING)
 
 
 @pytest.mark.parametrize("query", QUERIES)

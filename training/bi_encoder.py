@@ -30,11 +30,9 @@ from app.retrieval.encoder import Encoder
 from app.retrieval.store import DocumentStore, PassageStore
 from training import ranks
 from training import recipe as recipes
-from training.atomic import write
-from training.base import SETTINGS, base_folder, open_encoder, stored_dtype, token_limits, transformer, write_model
-from training.dev import dev_queries
+from training.base import base_folder, open_encoder, stored_dtype, token_limits, transformer, write_model
 from training.in_batch import NOBODY, InBatchLoss
-from training.mine import Pools
+from training.limits import measure_limits
 from training.pool import PoolEvaluator, dev_pool
 from training.rarity import write_trained_counts
 from training.recipe import Recipe
@@ -53,13 +51,11 @@ from training.trainer import (
     write_measures,
 )
 from training.triples import Triples, read_triples
-from training.vectors import Ids, nearest
+from training.vectors import Ids
 
 PARITY = 1e-3
 """By how much a cosine between the trained and the saved model's vectors of one text may fall short of 1."""
 PARITY_TEXTS = 128
-LIMITS = 500
-"""Dev queries by which a model's limits are measured."""
 
 
 def run(recipe: Recipe) -> None:
@@ -207,22 +203,6 @@ def save(model: SentenceTransformer, base: Path, recipe: Recipe, texts: tuple[li
     worst = parity(trained_copy(base, section, weights), recipe.encoder_model, section, texts)
     print(f"parity of {sum(map(len, texts))} texts: cosine at least {worst:.6f}", flush=True)
     (folder / "parity.json").write_text(json.dumps({"texts": sum(map(len, texts)), "worst_cosine": worst}))
-
-
-def measure_limits(recipe: Recipe, documents: DocumentStore, passages: PassageStore) -> None:
-    """Write into beopgil.json from which best cosine on the model may be trusted: what 19 of 20 dev queries exceed over
-    all passages of their kind; the sigmoid's width is a seventh of the way from there to their median."""
-    queries = dev_queries(recipe.dev, LIMITS, recipe.seed)
-    if not queries:
-        return
-    pools = Pools(documents, passages, Encoder.load(recipe.encoder_model), recipe.folder("bi_encoder") / "vectors")
-    vectors = pools.encoder.encode_queries([query.text for query in queries])
-    best, _ = nearest(vectors, pools[queries[0].kind].vectors, 1, devices.resolve("auto"))
-    low, middle = np.percentile(best, [5, 50])
-    path = recipe.encoder_model / SETTINGS
-    limits = {"sure_cosine": round(float(low), 4), "sure_width": round(max(1e-3, float(middle - low) / 7), 4)}
-    write(path, json.dumps({**json.loads(path.read_text()), **limits}, indent=1).encode())
-    print(f"sure of a query from cosine {low:.3f} on (median {middle:.3f})", flush=True)
 
 
 def merge(body: Any, adapter: Path) -> Any:

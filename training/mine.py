@@ -45,6 +45,8 @@ class Lexical(Protocol):
 
     def search(self, query: str, depth: int) -> Candidates: ...
 
+    def attainable(self, query: str) -> float: ...
+
 
 @dataclass(frozen=True)
 class Pool:

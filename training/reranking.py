@@ -122,14 +122,9 @@ def first_stage(queries: Sequence[DevQuery], pool: Pool, encoder: TextEncoder, d
     judged, tuning = list[Judged](), tuning_of(encoder)
     for query, own_scores, own in zip(queries, scores, rows, strict=True):
         sure = sureness(float(own_scores[0]), tuning)
-        found = fuse(
-            Candidates(own, own_scores),
-            pool.lexical.search(query.text, max(depth, RECALL)),
-            1.0,
-            "hybrid",
-            tuning,
-            sure,
-        )
+        lexical = pool.lexical.search(query.text, max(depth, RECALL))
+        attainable = pool.lexical.attainable(query.text)
+        found = fuse(Candidates(own, own_scores), lexical, attainable, "hybrid", tuning, sure)
         best = with_family(found, pool.families[found.ids], tuning.family_weight).head(depth)
         judged.append(Judged(query, pool.keys[best.ids].tolist(), pool.passages[best.ids], best.scores))
     return judged

@@ -29,6 +29,8 @@ class TextEncoder(Protocol):
     weights_sha256: str
     sure_cosine: float
     sure_width: float
+    court_cosine: float
+    court_width: float
 
     def encode_queries(self, texts: Sequence[str]) -> Floats: ...
 

@@ -3,16 +3,17 @@
 The ten questions most like the query, by BM25 over character bigrams with the law's words for everyday ones added,
 speak for their articles:
 
-    score = fused + asked_weight · like · ln(1 + 3 · votes)
-    votes = Σ over the questions that name the article of exp((their share − the best) / SPREAD)
-    like  = min(1, (the best share / ALIKE)²)
+    score    = fused + asked_weight · believed · ln(1 + 3 · votes)
+    votes    = Σ over the questions that name the article of exp((their share − the best) / SPREAD)
+    believed = sigmoid((the best share / the best share of an article − RATIO) / WIDTH)
 
-A share is a BM25 score over the most that the query could reach. Courts' issues share little with any question, lay
-questions much: `like` tells them apart.
+A share is a BM25 score over the most that the query could reach. Courts' issues have their words in articles and in no
+question; what is asked about a matter that no question is about has more of its words in an article than in any.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,9 +29,10 @@ MOST = 10
 """Questions that speak."""
 SPREAD = 0.02
 """Share by which a question must fall short of the best to count e times less."""
-ALIKE = 0.1
-"""The best share from which on the questions are believed wholly. Chosen with asked_weight on dev and part a of
-benchmarks/citizen."""
+RATIO = 0.85
+"""Best share of a question over the best share of an article at which the questions are half believed. Chosen, as
+WIDTH, on dev and part a of benchmarks/citizen and benchmarks/agency."""
+WIDTH = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,13 @@ class Answers:
     """From 0 to MOST; the most like question counts 1."""
     questions: Mapping[int, str] = field(default_factory=dict)
     """The one most like the query of those that name the article."""
-    like: float = 0.0
-    """0 to 1: how far any of them can be believed."""
+    share: float = 0.0
+    """Of the attainable BM25, that the most like question reaches."""
+
+    def believed(self, covered: float) -> float:
+        """0 to 1: how far they are more like the query than an article is whose text reaches a share of `covered`."""
+        away = (self.share - RATIO * covered) / (WIDTH * max(covered, 1e-9))
+        return 1 / (1 + math.exp(-max(-60.0, min(60.0, away)))) if self.votes else 0.0
 
 
 class Asked:
@@ -66,7 +73,7 @@ class Asked:
             for row in self.answers[number]:
                 votes[row] = votes.get(row, 0.0) + weight
                 nearest.setdefault(row, self.questions[number])
-        return Answers(votes, nearest, min(1.0, float(shares[0] / ALIKE) ** 2))
+        return Answers(votes, nearest, float(shares[0]))
 
 
 def rows_of(questions: Sequence[Question], columns: FilterColumns, folder: Folder) -> dict[str, int]:

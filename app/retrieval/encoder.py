@@ -41,6 +41,8 @@ class Encoder:
         self.passage_tokens = min(int(settings.get("passage_tokens", window)), window)
         self.sure_cosine = float(settings.get("sure_cosine", -1.0))
         self.sure_width = float(settings.get("sure_width", 0.02))
+        self.court_cosine = float(settings.get("court_cosine", -1.0))
+        self.court_width = float(settings.get("court_width", 0.02))
         self.device = str(model.device)
         self.batch_tokens = devices.batch_tokens(self.device)
         self._mean = TokenMean.of(self.model)

@@ -48,8 +48,12 @@ def fuse(
     dense: Candidates, lexical: Candidates, attainable: float, mode: Mode, tuning: Tuning, sure: float = 1.0
 ) -> Fused:
     """Weighted sums of cosine and scaled BM25. `attainable` is the most that BM25 can reach for the query; `sure`, 0 to
-    1, leads from tuning.unsure_weights to tuning.weights."""
-    weights = {"hybrid": _between(tuning, sure), "dense": FusionWeights(1, 0), "lexical": FusionWeights(0, 1)}[mode]
+    1, leads from tuning.unsure_weights, or tuning.worded_weights where BM25 reaches much of it, to tuning.weights."""
+    weights = {
+        "hybrid": _weights(tuning, sure, covered(lexical, attainable)),
+        "dense": FusionWeights(1, 0),
+        "lexical": FusionWeights(0, 1),
+    }[mode]
     ids = np.union1d(dense.ids, lexical.ids)
     cosine, bm25 = _spread(dense, ids), _spread(lexical, ids)
     best = float(lexical.scores[0]) if len(lexical.scores) else 1.0
@@ -59,18 +63,33 @@ def fuse(
     return ordered(ids, scores, plain)
 
 
-def _between(tuning: Tuning, sure: float) -> FusionWeights:
-    high, low = tuning.weights, tuning.unsure_weights
-    return FusionWeights(*(sure * a + (1 - sure) * b for a, b in zip(_pair(high), _pair(low), strict=True)))
+def covered(lexical: Candidates, attainable: float) -> float:
+    """0 to 1: the best share of the attainable BM25 that a passage reaches."""
+    return float(lexical.scores[0]) / max(attainable, 1e-9) if len(lexical.scores) else 0.0
 
 
-def _pair(weights: FusionWeights) -> tuple[float, float]:
-    return weights.dense, weights.lexical
+def _weights(tuning: Tuning, sure: float, share: float) -> FusionWeights:
+    worded = _sigmoid((share - tuning.worded_share) / tuning.worded_width)
+    return _between(_between(tuning.unsure_weights, tuning.worded_weights, worded), tuning.weights, sure)
+
+
+def _between(low: FusionWeights, high: FusionWeights, part: float) -> FusionWeights:
+    dense, lexical = ((1 - part) * a + part * b for a, b in ((low.dense, high.dense), (low.lexical, high.lexical)))
+    return FusionWeights(dense, lexical)
 
 
 def sureness(best_cosine: float, tuning: Tuning) -> float:
     """0 to 1: how far the encoder's best article is above what it finds for a question that it knows nothing of."""
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, (best_cosine - tuning.sure_cosine) / tuning.sure_width))))
+    return _sigmoid((best_cosine - tuning.sure_cosine) / tuning.sure_width)
+
+
+def settled(best_cosine: float, tuning: Tuning) -> float:
+    """The same by the best decision: how far courts have dealt with what is asked, in words like these."""
+    return _sigmoid((best_cosine - tuning.court_cosine) / tuning.court_width)
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))
 
 
 def with_family(fused: Fused, families: Longs, weight: float) -> Fused:

@@ -19,7 +19,7 @@ from app.law.query import QueryReader
 from app.law.questions import questions
 from app.retrieval.asked import Answers, Asked, rows_of
 from app.retrieval.filters import FilterColumns
-from app.retrieval.fusion import RECALL, Folder, Fused, Group, fuse, sureness, with_family
+from app.retrieval.fusion import RECALL, Folder, Fused, Group, covered, fuse, settled, sureness, with_family
 from app.retrieval.index import Index
 from app.retrieval.neighbours import neighbours
 from app.retrieval.pool import Pool, Stopwatch
@@ -105,7 +105,7 @@ class Searcher:
         if understood.only_citations:
             pool, degraded, beside = self._no_pool, None, self._beside(understood, request.k, allowed)
         else:
-            pool, degraded = self._pool(understood.sought, request, allowed, watch)
+            pool, degraded = self._pool(understood, request, allowed, watch)
             beside = []
         results = self._results(request, pinned, pool, beside=beside)
         return SearchResponse(
@@ -122,7 +122,7 @@ class Searcher:
     def pool(self, request: SearchRequest) -> Pool:
         """What the stages say of the passages that a search ranks, before they become documents."""
         allowed = self.columns.mask(request.filters, request.as_of, request.exclude_docs)
-        return self._pool(self.router(request.query).sought, request, allowed, Stopwatch())[0]
+        return self._pool(self.router(request.query), request, allowed, Stopwatch())[0]
 
     def candidates(
         self, queries: Sequence[str], depth: int, mode: Mode = "hybrid", allowed: Mask | None = None
@@ -136,7 +136,7 @@ class Searcher:
             lexical = NOTHING if mode == "dense" else self.index.lexical.search(query, recalled, allowed)
             near = NOTHING
             if mode == "hybrid" and vectors is not None:
-                near = self._near(vectors[n : n + 1], SearchRequest(query))
+                near = self.near(vectors[n : n + 1], SearchRequest(query))
             answers = self._answers(query, mode)
             fused = self._fuse(query, side, lexical, mode, documents, near, answers)[0].head(depth)
             found.append(Candidates(fused.ids, fused.scores))
@@ -178,21 +178,23 @@ class Searcher:
         return standing(document, self.index.versions, self.today(), as_of)
 
     def _pool(
-        self, text: str, request: SearchRequest, allowed: Mask | None, watch: Stopwatch
+        self, understood: Understood, request: SearchRequest, allowed: Mask | None, watch: Stopwatch
     ) -> tuple[Pool, str | None]:
-        """The first stage, then the second where it is asked for; and why it did not take part, if so."""
+        """The first stage, then the second where it is asked for; and why it did not take part, if so. The models read
+        the text alone: they have learnt everyday words, which the lexical side needs bridged."""
+        text = understood.sought
         mask, dense, lexical = self._over_passages(allowed), NOTHING, NOTHING
         recalled = max(request.depth, RECALL)
         if request.mode != "lexical":
             with watch("embed"):
-                vectors = self.encoder.encode_queries([text])
+                vectors = self.encoder.encode_queries([understood.text])
             with watch("dense"):
                 dense = self.index.dense.search(vectors, recalled, mask)[0]
         if request.mode != "dense":
             with watch("lexical"):
                 lexical = self.index.lexical.search(text, recalled, mask)
         with watch("fuse"):
-            near = self._near(vectors, request) if request.mode == "hybrid" else NOTHING
+            near = self.near(vectors, request) if request.mode == "hybrid" else NOTHING
             answers = self._answers(text, request.mode)
             fused, votes = self._fuse(text, dense, lexical, request.mode, allowed, near, answers)
             kept = fused.head(request.depth) if request.rerank else fused
@@ -201,7 +203,7 @@ class Searcher:
         if not request.rerank:
             return pool, None
         with watch("rerank"):
-            pool, degraded = self._reranked(text, pool)
+            pool, degraded = self._reranked(understood.text, pool)
         return self._filled(pool, fused, request.k), degraded
 
     def _answers(self, text: str, mode: Mode) -> Answers:
@@ -226,27 +228,31 @@ class Searcher:
         answers: Answers,
     ) -> tuple[Fused, dict[int, float]]:
         """Both sides as one list, decisions in their own order; and the votes for each passage that has any."""
-        attainable, sure = self.index.lexical.attainable(text), self._sure(dense)
+        attainable, sure = self.index.lexical.attainable(text), self.sure(dense, near)
         unsure = 1 - sure if len(dense.ids) else 0.0
         fused = fuse(dense, lexical, attainable, mode, self.tuning, sure)
         fused = with_family(fused, self._families[fused.ids], self.tuning.family_weight)
         fused = self._vouching.for_decrees(fused, self.tuning.delegated_weight * unsure)
-        fused, _ = self._vouching.raised(fused, answers.votes, self.tuning.asked_weight * answers.like, allowed)
+        asked = self.tuning.asked_weight * answers.believed(covered(lexical, attainable))
+        fused, _ = self._vouching.raised(fused, answers.votes, asked, allowed)
         fused, cited = self._vouching.for_articles(fused, near, self.tuning.cited_weight * sure, allowed)
         fused, linked = self._vouching(fused, dense, lexical, attainable, mode, self.tuning, allowed)
         return fused, {**cited, **linked}
 
-    def _near(self, vectors: Floats, request: SearchRequest) -> Candidates:
-        """Passages of the decisions nearest to the query that may speak for articles; none where none are asked for."""
+    def near(self, vectors: Floats, request: SearchRequest) -> Candidates:
+        """Passages of the decisions nearest to one query, float32 (1, dim), that may speak for articles; none where no
+        articles are asked for."""
         kinds = request.filters.kind
-        if not self.tuning.cited_weight or (kinds and "statute" not in kinds):
+        if kinds and "statute" not in kinds:
             return NOTHING
         known = Filters(kind=("precedent",), date_to=request.decided_to or request.as_of)
         decisions = self.columns.mask(known, exclude=request.exclude_docs)
         return self.index.dense.search(vectors, NEAR_PASSAGES, self._over_passages(decisions))[0]
 
-    def _sure(self, dense: Candidates) -> float:
-        """How sure the encoder is, by the best article that it found: decisions repeat one another's words."""
+    def sure(self, dense: Candidates, near: Candidates) -> float:
+        """How sure the encoder is, by the best decision near the query, or else by the best article that it found."""
+        if len(near.ids) and self.tuning.court_cosine > -1:
+            return settled(float(near.scores[0]), self.tuning)
         articles = dense.scores[~self._vouching.decisions[self.index.passages.documents[dense.ids]]]
         scores = articles if len(articles) else dense.scores
         return sureness(float(scores[0]), self.tuning) if len(scores) else 0.0

@@ -190,13 +190,23 @@ class Tuning:
     """How the stages are mixed; kept in the index manifest."""
 
     weights: FusionWeights = FusionWeights()
-    """Where the encoder is sure of its best article."""
-    unsure_weights: FusionWeights = FusionWeights(0.6, 0.4)
-    """Where it is not: what it has not learnt is better found by its words."""
+    """Where the encoder is sure of what it finds."""
+    unsure_weights: FusionWeights = FusionWeights(0.8, 0.2)
+    """Where it is not."""
+    worded_weights: FusionWeights = FusionWeights(0.5, 0.5)
+    """Where it is not and an article has the words of the query: what was not learnt is better found by its words."""
+    worded_share: float = 0.15
+    """Share of the attainable BM25 that the best article reaches, at which those two meet half-way."""
+    worded_width: float = 0.03
+    """Of the sigmoid that leads from one to the other."""
     sure_cosine: float = -1.0
     """Best cosine of an article at which the two meet half-way, the encoder's own; −1: it is always sure."""
     sure_width: float = 0.02
     """Of the sigmoid that leads from one to the other."""
+    court_cosine: float = -1.0
+    """The same of a decision, which is asked in place of the article where the corpus has decisions and the encoder
+    knows the level: questions that no court has dealt with in such words are those that it knows least of."""
+    court_width: float = 0.02
     family_weight: float = 0.1
     """Added to a passage's fused score: what the best passages of its law, decree and rule found beside it."""
     delegated_weight: float = 0.3
@@ -214,7 +224,7 @@ class Tuning:
     """Of decisions among themselves: their digests are written in the words of the questions that courts ask."""
     asked_weight: float = 0.2
     """For articles that answer questions like the query (app.retrieval.asked)."""
-    cited_weight: float = 0.08
+    cited_weight: float = 0.16
     """For articles that the decisions nearest to the query cite (app.retrieval.vouching)."""
     link_weight: float = 0.1
     """For decisions that the best ones cite (app.retrieval.vouching). Chosen on track B dev."""
@@ -264,6 +274,9 @@ class TextEncoder(Protocol):
     """Best cosine below which it is likely not to know what a query is about: the level that 19 of 20 queries of the
     kind that it was trained for exceed. −1 where nobody measured it."""
     sure_width: float
+    court_cosine: float
+    """The same among decisions."""
+    court_width: float
     device: str
 
     def encode_queries(self, texts: Sequence[str]) -> Floats: ...
@@ -301,10 +314,21 @@ class Sure(Protocol):
     @property
     def sure_width(self) -> float: ...
 
+    @property
+    def court_cosine(self) -> float: ...
+
+    @property
+    def court_width(self) -> float: ...
+
 
 def tuning_of(encoder: Sure) -> Tuning:
     """The tuning of an index of this encoder."""
-    return Tuning(sure_cosine=encoder.sure_cosine, sure_width=encoder.sure_width)
+    return Tuning(
+        sure_cosine=encoder.sure_cosine,
+        sure_width=encoder.sure_width,
+        court_cosine=encoder.court_cosine,
+        court_width=encoder.court_width,
+    )
 
 
 def sigmoid(log_odds: npt.NDArray[np.floating[Any]]) -> Floats:
