@@ -47,9 +47,9 @@ def blend(recipe: Recipe, searcher: Searcher, part: Track) -> Blend:
     section, depth, statute = recipe.calibrate, recipe.evaluate.depth, part.queries[0].kind == "statute"
     dev = scored(searcher, drawn(part.queries, recipe), depth)
     tried = {part.name: dev.by_weight()}
-    others = beside_queries(section.beside, section.part) if statute else []
-    if others:
-        tried[section.beside] = scored(searcher, others, depth).by_weight()
+    for folder in section.beside if statute else ():
+        if others := beside_queries(folder, section.part):
+            tried[folder] = scored(searcher, others, depth).by_weight()
     for name, values in tried.items():
         print(f"{name}: {told(values)}", flush=True)
     precision = recipe.cross_encoder.target_precision if statute else section.precedent_precision
@@ -63,7 +63,7 @@ def drawn(queries: Sequence[DevQuery], recipe: Recipe) -> list[DevQuery]:
 
 def beside_queries(folder: str, part: str) -> list[DevQuery]:
     """Questions of another kind whose ranking must not be paid with: those of one part of a folder."""
-    found = [one for one in tracks(Path(folder), Path(folder)) if one.name == "citizens"] if folder else []
+    found = [one for one in tracks(Path(folder), Path(folder)) if one.name == "citizens"]
     return [q for one in found for q in one.queries if not part or one.rows[q.query_id].get("part") == part]
 
 

@@ -20,7 +20,7 @@ WEIGHTS = (0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0, 
 LEAST_SCALE = 1e-3
 """Where relevance does not rise with the logit, it is all but constant instead of reversed."""
 KEPT = 0.95
-"""Part of the best on questions of another kind that a weight must keep."""
+"""Part of the best on each kind of other questions that a weight must keep."""
 SUPPORT = 10
 """Queries at or above a threshold that make its precision worth believing."""
 
@@ -126,11 +126,12 @@ class Scored:
         return confident_threshold(best, right, precision)
 
 
-def best_weight(dev: Mapping[float, float], beside: Mapping[float, float] | None = None) -> float:
-    """The weight of the highest mean on dev, the smaller of equals, among those that `beside` admits."""
-    least = KEPT * max(beside.values()) if beside else 0.0
-    admitted = [weight for weight in dev if beside is None or beside[weight] >= least]
-    return max(admitted, key=lambda weight: (dev[weight], -weight))
+def best_weight(dev: Mapping[float, float], *beside: Mapping[float, float]) -> float:
+    """The weight of the highest mean on dev, the smaller of equals, among those that keep KEPT of the best of every
+    `beside`; where none does, among those that keep most of what they lose most of."""
+    kept = {weight: min([1.0, *(part[weight] / max([1e-9, *part.values()]) for part in beside)]) for weight in dev}
+    least = min(KEPT, max(kept.values()))
+    return max((weight for weight in dev if kept[weight] >= least), key=lambda weight: (dev[weight], -weight))
 
 
 def told(by_weight: Mapping[float, float]) -> str:

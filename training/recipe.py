@@ -214,9 +214,8 @@ class Calibrate(Section):
     """Index + dev queries → blend, calibration and threshold of the cross-encoder."""
 
     queries: int = Field(default=400, ge=1)
-    beside: str = ""
-    """A folder of questions of another kind (queries.jsonl, qrels.articles.tsv): they count as much as dev in choosing
-    the blend."""
+    beside: tuple[str, ...] = ()
+    """Folders of questions of other kinds (queries.jsonl, qrels.articles.tsv), which the blend must not lose."""
     part: str = ""
     """The `part` of them that may be tuned on; "" is all."""
     precedent_precision: float = Field(default=0.5, gt=0, le=1)
