@@ -13,7 +13,6 @@ question; what is asked about a matter that no question is about has more of its
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +21,7 @@ import numpy as np
 from app.law.everyday import legal_terms
 from app.law.questions import Question
 from app.retrieval.filters import FilterColumns
-from app.retrieval.fusion import Folder
+from app.retrieval.fusion import Folder, squashed
 from app.retrieval.lexical import LexicalIndex
 
 MOST = 10
@@ -49,7 +48,7 @@ class Answers:
     def believed(self, covered: float) -> float:
         """0 to 1: how far they are more like the query than an article is whose text reaches a share of `covered`."""
         away = (self.share - RATIO * covered) / (WIDTH * max(covered, 1e-9))
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, away)))) if self.votes else 0.0
+        return squashed(away) if self.votes else 0.0
 
 
 class Asked:

@@ -69,7 +69,7 @@ def covered(lexical: Candidates, attainable: float) -> float:
 
 
 def _weights(tuning: Tuning, sure: float, share: float) -> FusionWeights:
-    worded = _sigmoid((share - tuning.worded_share) / tuning.worded_width)
+    worded = squashed((share - tuning.worded_share) / tuning.worded_width)
     return _between(_between(tuning.unsure_weights, tuning.worded_weights, worded), tuning.weights, sure)
 
 
@@ -80,15 +80,16 @@ def _between(low: FusionWeights, high: FusionWeights, part: float) -> FusionWeig
 
 def sureness(best_cosine: float, tuning: Tuning) -> float:
     """0 to 1: how far the encoder's best article is above what it finds for a question that it knows nothing of."""
-    return _sigmoid((best_cosine - tuning.sure_cosine) / tuning.sure_width)
+    return squashed((best_cosine - tuning.sure_cosine) / tuning.sure_width)
 
 
 def settled(best_cosine: float, tuning: Tuning) -> float:
     """The same by the best decision: how far courts have dealt with what is asked, in words like these."""
-    return _sigmoid((best_cosine - tuning.court_cosine) / tuning.court_width)
+    return squashed((best_cosine - tuning.court_cosine) / tuning.court_width)
 
 
-def _sigmoid(value: float) -> float:
+def squashed(value: float) -> float:
+    """The sigmoid of one number, which may be of any size."""
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, value))))
 
 

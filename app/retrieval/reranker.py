@@ -92,7 +92,7 @@ class Reranker:
         settings = devices.model_settings(folder)
         self.model, self.tokenizer = model, tokenizer
         self.model.train(False)
-        self.shortened = shorten(model)
+        shorten(model)
         self.name = str(settings.get("name", folder.name))
         self.weights_sha256 = devices.weights_sha256(folder)
         self.max_tokens = int(settings.get("max_tokens", min(int(tokenizer.model_max_length), 512)))
