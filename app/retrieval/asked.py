@@ -30,7 +30,7 @@ SPREAD = 0.02
 """Share by which a question must fall short of the best to count e times less."""
 RATIO = 0.85
 """Best share of a question over the best share of an article at which the questions are half believed. Chosen, as
-WIDTH, on dev and part a of benchmarks/citizen and benchmarks/agency."""
+WIDTH, on dev, benchmarks/citizen and benchmarks/agency."""
 WIDTH = 0.15
 
 
