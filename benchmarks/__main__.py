@@ -52,8 +52,8 @@ def build(options: argparse.Namespace) -> dict[str, Search]:
     fast = open_searcher(options.root, options.index, options.encoder, options.reranker)
     exact = open_searcher(options.root, options.index, options.encoder, options.reranker, precision="fp32")
     for searcher in (fast, exact):
-        # The textbook knows no citations between decisions and has one blend: the same ten only come of one ranking.
-        searcher.tuning = replace(searcher.tuning, link_weight=0.0)
+        # The textbook knows no citations, laws or decrees and has one blend: the same ten only come of one ranking.
+        searcher.tuning = replace(searcher.tuning, link_weight=0.0, family_weight=0.0, delegated_weight=0.0)
         assert searcher.reranker
         searcher.reranker.blends = Blends(searcher.reranker.blends.statute)
     textbook = Textbook(fast.index, options.encoder, options.reranker)
