@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import optuna
 import pytest
@@ -114,6 +115,14 @@ def test_every_point_of_a_grid_runs_once_in_order(tmp_path: Path, step: Fake) ->
     assert step.points == POINTS
     run(recipe)
     assert step.points == POINTS
+
+
+def test_what_each_trial_found_for_its_time_is_drawn(tmp_path: Path, step: Fake) -> None:
+    recipe = swept(tmp_path)
+    run(recipe)
+    picture = ElementTree.parse(recipe.folder("sweep") / "trials.svg")
+    words = {text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"seconds", "nDCG@10", *(f"{temperature:g}, {rank}" for temperature, rank in POINTS)} <= words
 
 
 def test_a_trial_is_the_recipe_with_its_values_in_its_own_folder(tmp_path: Path, step: Fake) -> None:

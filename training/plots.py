@@ -31,6 +31,8 @@ COLOURS = {
     "bad": "#01020a",
 }
 """CSS variable → its stand-in."""
+GROUND = {"ink": "#1c2024", "quiet": "#565d66", "line": "#dfdcd5", "accent": "#1f3a5f"}
+"""Of a picture that stands alone."""
 SETTINGS: Any = {
     "svg.fonttype": "none",
     "axes.unicode_minus": False,
@@ -111,6 +113,16 @@ def quality(depths: Sequence[Mapping[str, Any]], title: str) -> Markup:
         return svg(drawn, title)
 
 
+def compute(trials: Sequence[tuple[str, float, float]], measure: str, title: str) -> Markup:
+    """What each trial, (its values, seconds, measure), found for its time."""
+    with figure(title) as (drawn, axes):
+        for name, seconds, found in trials:
+            axes.plot([seconds], [found], "o", color=COLOURS["accent"])
+            named(axes, seconds, {name: found})
+        axes.set(xlabel="seconds", ylabel=measure, xlim=(0, 1.4 * max(1.0, *(seconds for _, seconds, _ in trials))))
+        return svg(drawn, title)
+
+
 def reliability(bins: Sequence[Mapping[str, float]], title: str) -> Markup:
     """Share of relevant documents by the relevance they were given, with 95 % Wilson intervals; below, how many."""
     with figure(title, rows=2) as (drawn, (upper, lower)):
@@ -125,6 +137,13 @@ def reliability(bins: Sequence[Mapping[str, float]], title: str) -> Markup:
         lower.set(xlabel="relevance given", ylabel="documents", xlim=(0, 1), yscale="log", ylim=(0.8, None))
         lower.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
         return svg(drawn, title)
+
+
+def alone(picture: Markup) -> str:
+    """A picture as a file of its own, with colours for a light ground."""
+    colours = "".join(f"--{name}: {colour}; " for name, colour in GROUND.items())
+    root = f'<svg xmlns="http://www.w3.org/2000/svg" style="{colours}background: #fff; font-family: sans-serif" '
+    return str(picture).replace('<svg class="plot" ', root, 1)
 
 
 def sample(system: str) -> Markup:

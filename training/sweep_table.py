@@ -1,4 +1,4 @@
-"""A study's trials, best first → a table on the screen, trials.csv, best.toml, importance.json"""
+"""A study's trials, best first → a table on the screen, trials.csv, trials.svg, best.toml, importance.json"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
 
+from training import plots
 from training.atomic import write
 from training.recipe import Recipe, Sweep
 from training.sweep_space import overrides, toml, values
@@ -32,6 +33,8 @@ def report(study: optuna.Study, recipe: Recipe, folder: Path, command: list[str]
     if not trials:
         return
     Console().print(table(trials, recipe.sweep))
+    if finished := [trial for trial in trials if trial.state == TrialState.COMPLETE]:
+        write(folder / "trials.svg", picture(finished, recipe.sweep).encode())
     weights = importance(study)
     if weights:
         print("importance: " + "  ".join(f"{key} {weight:.2f}" for key, weight in weights.items()), flush=True)
@@ -89,6 +92,16 @@ def table_csv(trials: list[FrozenTrial], sweep: Sweep) -> str:
         rest = [attrs.get("seconds", ""), attrs.get("error", "")]
         rows.writerow([attrs[NUMBER], trial.state.name.lower(), *seen, *settings, *rest])
     return out.getvalue()
+
+
+def picture(finished: list[FrozenTrial], sweep: Sweep) -> str:
+    """SVG: the measure of each finished trial against its seconds."""
+    points = []
+    for trial in finished:
+        name = ", ".join(shown(value) for value in values(sweep, trial.params).values())
+        points.append((name, float(trial.user_attrs.get("seconds", 0.0)), float(trial.value or 0.0)))
+    title = f"{sweep.measure} of {sweep.step} by {', '.join(sweep.space)}"
+    return plots.alone(plots.compute(points, sweep.measure, title))
 
 
 def settings(trial: FrozenTrial, sweep: Sweep) -> list[str]:
