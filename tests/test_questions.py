@@ -58,7 +58,7 @@ def test_known_questions_leave_a_law_alone_of_each_question_to_agencies() -> Non
     assert all(own - named for own in laws.values())
 
 
-@pytest.mark.parametrize("folder", ["citizen", "agency"])
+@pytest.mark.parametrize("folder", ["citizen", "agency", "blind"])
 def test_no_question_that_is_known_is_one_that_is_measured(folder: str) -> None:
     rows = Path("benchmarks", folder, "queries.jsonl").read_text().splitlines()
     measured = [bigrams(json.loads(row)["text"]) for row in rows]
