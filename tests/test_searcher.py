@@ -140,6 +140,18 @@ def test_articles_and_decisions_meet_by_their_own_log_odds(searcher: Searcher) -
         assert pool.final == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("query", ["손해를 배상할 책임", "명예훼손", "임대차 보증금"])
+def test_a_bounded_second_stage_gives_the_page_of_an_unbounded_one(searcher: Searcher, query: str) -> None:
+    articles, decisions = Blend(12.0, 1.5, -1.0), Blend(40.0, 0.5, -2.0)
+    unbounded = other(searcher, reranker=blending(articles, decisions))
+    bounded = other(searcher, reranker=blending(replace(articles, most=4.0), replace(decisions, most=4.0)))
+    for k in (1, 2, 5, 50):
+        request = SearchRequest(query, k=k, depth=50)
+        pages = [one.search(request).results for one in (unbounded, bounded)]
+        assert [r.doc_id for r in pages[0]] == [r.doc_id for r in pages[1]]
+        assert [r.relevance for r in pages[0]] == [r.relevance for r in pages[1]]
+
+
 def blending(articles: Blend, decisions: Blend | None = None) -> FakeReranker:
     reranker = FakeReranker()
     reranker.blends = Blends(articles, decisions)

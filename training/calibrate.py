@@ -20,7 +20,7 @@ from app.errors import NotReady
 from app.retrieval.device import model_settings
 from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
-from app.retrieval.types import Blend
+from app.retrieval.types import Blend, Blends
 from training.atomic import write
 from training.base import SETTINGS
 from training.calibration import Scored, best_weight, blended, told
@@ -74,6 +74,8 @@ def scored(searcher: Searcher, queries: Sequence[DevQuery], depth: int) -> Score
     """
     keys, owners = document_keys(searcher.index.documents), searcher.index.passages.documents
     system, settings = SYSTEMS[DEFAULT], Evaluate(depth=depth)
+    if searcher.reranker is not None:
+        searcher.reranker.blends = Blends()  # without bounds every passage is read
     judged, logits = [], []
     for query in track(queries, description="calibrating"):
         pool = searcher.pool(replace(request(query, system, settings), k=10, depth=depth))

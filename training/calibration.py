@@ -21,6 +21,8 @@ LEAST_SCALE = 1e-3
 """Where relevance does not rise with the logit, it is all but constant instead of reversed."""
 KEPT = 0.95
 """Part of the best on each kind of other questions that a weight must keep."""
+MOST = 0.999
+"""Share of logits that `Blend.most` is not below."""
 SUPPORT = 10
 """Queries at or above a threshold that make its precision worth believing."""
 
@@ -143,7 +145,8 @@ def blended(scored: Scored, weight: float, precision: float) -> Blend:
     print(f"of logit + {weight:g} × first stage: ", end="", flush=True)
     final = [logits + weight * one.scores for one, logits in zip(scored.judged, scored.logits, strict=True)]
     calibration, confident = calibrate(Scored(scored.judged, final), precision)
-    return Blend(weight, calibration.scale, calibration.bias, confident)
+    most = float(np.quantile(np.concatenate(scored.logits), MOST))
+    return Blend(weight, calibration.scale, calibration.bias, confident, most)
 
 
 def calibrate(scored: Scored, precision: float) -> tuple[Calibration, float]:

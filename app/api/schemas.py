@@ -113,7 +113,7 @@ class FiltersBody(Body):
 class SearchBody(Body):
     query: Query = Field(examples=["전세 계약이 끝났는데 집주인이 보증금을 안 돌려줘요"])
     k: StrictInt = Field(default=10, ge=1, le=MAX_K, description="Documents to return")
-    depth: StrictInt = Field(default=100, ge=1, le=MAX_DEPTH, description="Passages recalled and reranked, k or more")
+    depth: StrictInt = Field(default=100, ge=1, le=MAX_DEPTH, description="Recalled passages, k or more")
     mode: Mode = "hybrid"
     rerank: StrictBool = True
     filters: FiltersBody = FiltersBody()

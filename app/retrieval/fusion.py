@@ -173,6 +173,11 @@ class Folder:
         """The same number for documents that a ranking must not return beside each other."""
         return int(self._keys[document])
 
+    def keys(self, documents: npt.NDArray[np.integer[Any]]) -> Longs:
+        """`key` of each."""
+        keys: Longs = self._keys[documents]
+        return keys
+
     def _group(self, positions: Longs, owners: npt.NDArray[np.int32]) -> Group:
         document = self.preferred(list(dict.fromkeys(owners[positions].tolist())))
         return Group(document, positions[owners[positions] == document])

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from app.retrieval.fusion import Fused
 from app.retrieval.types import Candidates, Floats, Ids, RerankScore, Stages, StageScore, Took
@@ -54,6 +55,13 @@ class Pool:
     @property
     def ids(self) -> Ids:
         return self.fused.ids
+
+    def shown(self, positions: npt.NDArray[np.int64]) -> list[int]:
+        """Of the passages of a document, best first: those that were read, if the best was; otherwise all."""
+        every: list[int] = positions.tolist()
+        if self.logits is None or not len(every) or np.isnan(self.logits[every[0]]):
+            return every
+        return [position for position in every if not np.isnan(self.logits[position])]
 
     def stages(self, position: int) -> Stages:
         """Ranks and scores of one passage in each stage."""

@@ -25,6 +25,8 @@ from app.retrieval.types import Blend, Blends, Floats, Tokens, sigmoid
 
 BLOCK = 1024
 """Texts tokenised at a time."""
+Pair = tuple[Tokens, Tokens]
+"""(ids, segments) of a query and a passage, both int32 of one length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,7 @@ class PairLayout:
     def specials(self) -> int:
         return len(self.prefix) + len(self.middle) + len(self.suffix)
 
-    def assemble(self, query: Tokens, passage: Tokens) -> tuple[Tokens, Tokens]:
-        """(ids, segments) of one pair, both int32 of one length."""
+    def assemble(self, query: Tokens, passage: Tokens) -> Pair:
         parts = (self.prefix, query, self.middle, passage, self.suffix)
         segments = np.repeat(np.array(self.segments or (0,) * 5, dtype=np.int32), [len(part) for part in parts])
         return np.concatenate(parts).astype(np.int32), segments
@@ -154,12 +155,17 @@ class Reranker:
         return self.score_tokens(query, self.tokenize(passages))
 
     def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats:
-        """As `score`, for passages that `tokenize` has made: cut at `query_tokens` and at what `max_tokens` leaves."""
-        if not len(passages):
-            return np.empty(0, dtype=np.float32)
+        """As `score`, for passages that `tokenize` has made."""
+        return self.score_pairs(self.pairs(query, passages)) if len(passages) else np.empty(0, dtype=np.float32)
+
+    def pairs(self, query: str, passages: Sequence[Tokens]) -> list[Pair]:
+        """What the model reads of a query and each passage: cut at `query_tokens` and at what `max_tokens` leaves."""
         head = self.tokenize([query])[0][: self.query_tokens]
         room = self.max_tokens - self.layout.specials - len(head)
-        pairs = [self.layout.assemble(head, passage[:room]) for passage in passages]
+        return [self.layout.assemble(head, passage[:room]) for passage in passages]
+
+    def score_pairs(self, pairs: Sequence[Pair]) -> Floats:
+        """Logits of pairs, of one query or of many, in batches of similar length."""
         logits = np.empty(len(pairs), dtype=np.float32)
         for batch in devices.token_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
             logits[batch] = self._forward([pairs[i] for i in batch])
@@ -169,13 +175,13 @@ class Reranker:
         """sigmoid(scale × logit + bias) with the calibration of beopgil.json; the same for every request."""
         return sigmoid(self.scale * logits.astype(np.float64) + self.bias)
 
-    def _forward(self, pairs: list[tuple[Tokens, Tokens]]) -> Floats:
+    def _forward(self, pairs: list[Pair]) -> Floats:
         features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
         with self._lock, torch.inference_mode():
             logits: Floats = self.model(**features).logits[:, 0].float().cpu().numpy()
         return logits
 
-    def _pad(self, pairs: list[tuple[Tokens, Tokens]]) -> dict[str, torch.Tensor]:
+    def _pad(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """int64 tensors (pairs, longest), padded on the right."""
         shape = (len(pairs), max(len(ids) for ids, _ in pairs))
         pad = self.tokenizer.pad_token_id or 0

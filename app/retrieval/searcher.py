@@ -19,11 +19,12 @@ from app.law.query import QueryReader
 from app.law.questions import questions
 from app.retrieval.asked import Answers, Asked, rows_of
 from app.retrieval.filters import FilterColumns
-from app.retrieval.fusion import RECALL, Folder, Fused, Group, covered, fuse, settled, sureness, with_family
+from app.retrieval.fusion import RECALL, Folder, Fused, Group, Longs, covered, fuse, settled, sureness, with_family
 from app.retrieval.index import Index
 from app.retrieval.neighbours import neighbours
 from app.retrieval.pool import Pool, Stopwatch
 from app.retrieval.results import highlights, shown_text
+from app.retrieval.second_stage import second_stage
 from app.retrieval.standing import notes, standing
 from app.retrieval.types import (
     Candidates,
@@ -203,7 +204,7 @@ class Searcher:
         if not request.rerank:
             return pool, None
         with watch("rerank"):
-            pool, degraded = self._reranked(understood.text, pool)
+            pool, degraded = self._reranked(understood.text, pool, request.k)
         return self._filled(pool, fused, request.k), degraded
 
     def _answers(self, text: str, mode: Mode) -> Answers:
@@ -261,18 +262,20 @@ class Searcher:
         relevance = sigmoid(self.tuning.plain_scale * fused.plain.astype(np.float64) + self.tuning.plain_bias)
         return Pool(dense, lexical, fused, None, fused.scores, relevance)
 
-    def _reranked(self, text: str, pool: Pool) -> tuple[Pool, str | None]:
+    def _reranked(self, text: str, pool: Pool, count: int) -> tuple[Pool, str | None]:
         if self.reranker is None:
             return pool, f"reranker unavailable: {self.unavailable}"
+        reranker, tokens = self.reranker, self.index.passage_tokens(pool.ids, self.reranker)
+        owners = self.index.passages.documents[pool.ids]
+        decisions, keys = self._vouching.decisions[owners], self.folder.keys(owners)
+
+        def read(positions: Longs) -> Floats:
+            return reranker.score_tokens(text, [tokens[position] for position in positions])
+
         try:
-            logits = self.reranker.score_tokens(text, self.index.passage_tokens(pool.ids, self.reranker))
+            logits, final = second_stage(read, pool.fused, reranker.blends, decisions, keys, count)
         except torch.OutOfMemoryError:
             return pool, "reranker unavailable: out of memory; ask for a smaller depth"
-        blends = self.reranker.blends
-        final = blends.statute.log_odds(logits, pool.fused.scores)
-        if blends.precedent:
-            decisions = self._vouching.decisions[self.index.passages.documents[pool.ids]]
-            final = np.where(decisions, blends.precedent.log_odds(logits, pool.fused.own), final)
         return replace(pool, logits=logits, final=final, relevance=sigmoid(final)), None
 
     def _filled(self, pool: Pool, fused: Fused, count: int) -> Pool:
@@ -348,7 +351,7 @@ class Searcher:
             title=document.title,
             text=text,
             highlights=highlights(text, request.query),
-            evidence=tuple(self._evidence(int(position), pool) for position in group.positions[:EVIDENCE]),
+            evidence=tuple(self._evidence(position, pool) for position in pool.shown(group.positions)[:EVIDENCE]),
             relevance=1.0 if match == "citation" else 0.0 if best is None else float(pool.relevance[best]),
             match=match,
             metadata={**facts, "cited_by": int(self.index.graph.cited_by_count[group.document])},

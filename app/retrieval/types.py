@@ -242,6 +242,12 @@ class Blend:
     bias: float = 0.0
     confident: float = 0.5
     """Relevance of the first result from which a search is `confident`."""
+    most: float | None = None
+    """The logit that 999 of 1,000 passages do not exceed; None where nobody measured it."""
+
+    @property
+    def bound(self) -> float:
+        return np.inf if self.most is None else self.most
 
     def log_odds(self, logits: Floats, scores: Floats) -> Floats:
         """All three float32 (n,)."""
