@@ -14,15 +14,15 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import torch
 
 from app.retrieval.opening import open_searcher
-from app.retrieval.types import Blends, Mode, SearchRequest
-from benchmarks.textbook import Textbook
+from app.retrieval.types import Mode, SearchRequest
+from benchmarks.peers.serve import like_the_textbook
+from benchmarks.peers.textbook import Textbook
 from training.index import ENCODER, RERANKER
 
 Search = Callable[[str], list[str]]
@@ -52,10 +52,7 @@ def build(options: argparse.Namespace) -> dict[str, Search]:
     fast = open_searcher(options.root, options.index, options.encoder, options.reranker)
     exact = open_searcher(options.root, options.index, options.encoder, options.reranker, precision="fp32")
     for searcher in (fast, exact):
-        # The textbook knows no citations, laws or decrees and has one blend: the same ten only come of one ranking.
-        searcher.tuning = replace(searcher.tuning, link_weight=0.0, family_weight=0.0, delegated_weight=0.0)
-        assert searcher.reranker
-        searcher.reranker.blends = Blends(searcher.reranker.blends.statute)
+        like_the_textbook(searcher)
     textbook = Textbook(fast.index, options.encoder, options.reranker)
 
     def ours(precise: bool, mode: Mode, rerank: bool) -> Search:

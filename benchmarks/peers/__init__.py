@@ -1,0 +1,1 @@
+"""What people would run otherwise, over the same models and index."""

@@ -1,0 +1,90 @@
+"""One system as a service on a port, for benchmarks.serving:  python -m benchmarks.peers.serve SYSTEM --port N …
+
+textbook       FastAPI over benchmarks.peers.textbook, one worker
+same-fp32      Beopgil asked to rank as the textbook does, in fp32: the top ten must be the same
+same           likewise in the format that the machine computes best
+beopgil        Beopgil as it is served
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from app.main import create_app, load_searcher
+from app.retrieval.device import Precision
+from app.retrieval.opening import open_searcher
+from app.retrieval.searcher import Searcher
+from app.retrieval.types import Blends
+from app.settings import Settings
+from benchmarks.peers.textbook import Textbook
+
+SYSTEMS = ("textbook", "same-fp32", "same", "beopgil")
+
+
+class Body(BaseModel):
+    query: str
+    k: int = 10
+    depth: int = 100
+
+
+def textbook_app(root: Path, index: str, encoder: Path, reranker: Path) -> FastAPI:
+    """As most people write it: a blocking route, so that threads of the pool run the models."""
+    opened = open_searcher(root, index, encoder, None)
+    book, app = Textbook(opened.index, encoder, reranker), FastAPI()
+
+    @app.get("/readyz")
+    def ready() -> dict[str, str]:
+        return {"status": "ready"}
+
+    @app.post("/search")
+    def search(body: Body) -> dict[str, Any]:
+        rows = [book.index.documents.row(doc_id) for doc_id in book.search(body.query, body.k, body.depth)]
+        documents = [book.index.documents[row] for row in rows if row is not None]
+        return {"results": [{"doc_id": one.doc_id, "text": one.text} for one in documents]}
+
+    return app
+
+
+def like_the_textbook(searcher: Searcher) -> Searcher:
+    """The same searcher without what the textbook knows nothing of: links, laws, decrees, a blend for decisions."""
+    searcher.tuning = replace(searcher.tuning, link_weight=0.0, family_weight=0.0, delegated_weight=0.0)
+    if searcher.reranker is not None:
+        searcher.reranker.blends = Blends(searcher.reranker.blends.statute)
+    return searcher
+
+
+def application(system: str, root: Path, index: str, encoder: Path, reranker: Path) -> FastAPI:
+    if system == "textbook":
+        return textbook_app(root, index, encoder, reranker)
+    precision: Precision = "fp32" if system == "same-fp32" else "auto"
+    settings = Settings(index_root=root, index=index, encoder=str(encoder), reranker=str(reranker), precision=precision)
+    if system == "beopgil":
+        return create_app(settings)
+    return create_app(settings, load=lambda given: like_the_textbook(load_searcher(given)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.serve")
+    parser.add_argument("system", choices=SYSTEMS)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--root", type=Path, default=Path("indexes"))
+    parser.add_argument("--index", default="samples")
+    parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--reranker", type=Path, required=True)
+    options = parser.parse_args()
+    app = application(options.system, options.root, options.index, options.encoder, options.reranker)
+    print(json.dumps({"system": options.system, "threads": torch.get_num_threads()}), flush=True)
+    uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+"""Searches over HTTP, side by side: the textbook, Beopgil and, below both, what the models alone would take.
+
+    python -m benchmarks.serving [--index samples] [--concurrency 1 4 16] [--seconds 8] [--rounds 2] [--systems …]
+
+Every system is a process of its own on this machine, with the same models and index (`benchmarks.peers.serve`).
+Clients ask without a pause, each the next query as soon as its answer is there (a closed loop); the systems take
+turns, level by level and round by round. Nothing is cached by any system.
+
+The floor is the two forward passes in process: pairs tokenised before and sorted by length, the format that the
+machine computes best, as many searches at once as there are clients, and nothing else: no HTTP, no recall, no texts.
+`arithmetic` is its matrix products at the rate at which this machine multiplies matrices of that form.
+
+Figures are medians over rounds; `×` is against the textbook of the same run, `overlap` the share of its top ten, of the
+systems that are asked for the same ranking. Exit status 1 where a search failed or a ranking was not the same: ten of
+ten in fp32, nine and a half of ten on average in the machine's best format.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from app.retrieval.opening import open_searcher
+from app.retrieval.reranker import Pair, Reranker
+from app.retrieval.searcher import Searcher
+from app.retrieval.types import SearchRequest
+from benchmarks.load import Client, queries
+from benchmarks.peers.serve import SYSTEMS
+from training.index import ENCODER, RERANKER
+
+FLOOR = "floor"
+START = 180.0
+"""Seconds in which a service must be ready."""
+ALIKE = {"same-fp32": 1.0, "same": 0.95}
+"""Least share of the textbook's top ten."""
+STAGES = ("queue", "route", "embed", "dense", "lexical", "fuse", "rerank")
+MULTIPLY = 0.5
+"""Seconds for which matrices are multiplied, to see how fast that goes."""
+
+
+@dataclass
+class Turn:
+    """What one system did at one level of concurrency, in one round."""
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    """Seconds of processor time of the service."""
+    ms: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    stages: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return len(self.ms) / self.seconds
+
+    @property
+    def cpu_each(self) -> float:
+        return self.cpu / max(1, len(self.ms))
+
+    def percentile(self, share: float) -> float:
+        return float(np.percentile(self.ms, share)) if self.ms else float("nan")
+
+
+Turns = dict[tuple[str, int], list[Turn]]
+"""By system and number of clients, a turn per round."""
+
+
+class Served:
+    """A system that runs as a service. Its process ends with the block."""
+
+    def __init__(self, name: str, port: int, process: subprocess.Popen[bytes], options: argparse.Namespace) -> None:
+        self.name, self.port, self.process = name, port, process
+        self.body = {"k": 10, "depth": options.depth, **({"mode": "dense"} if name.startswith("same") else {})}
+
+    def ask(self, client: Client, query: str) -> dict[str, Any]:
+        status, body = client.ask("POST", "/search", {"query": query, **self.body})
+        if status != 200:
+            raise RuntimeError(f"{status} {body}")
+        found: dict[str, Any] = body
+        return found
+
+    def top(self, query: str) -> list[str]:
+        client = Client(self.port)
+        try:
+            results = self.ask(client, query)["results"]
+        finally:
+            client.close()
+        return [one["doc_id"] for one in results if one.get("match", "ranked") == "ranked"]
+
+    def turn(self, asked: Sequence[str], concurrency: int, seconds: float) -> Turn:
+        done, stop, lock = Turn(), time.perf_counter() + seconds, threading.Lock()
+        waiting = cycle(asked)
+
+        def search() -> None:
+            client = Client(self.port)
+            while (start := time.perf_counter()) < stop:
+                with lock:
+                    query = next(waiting)
+                try:
+                    took = self.ask(client, query).get("took_ms", {})
+                except (OSError, RuntimeError) as error:
+                    done.errors.append(repr(error))
+                    client.close()
+                    continue
+                done.ms.append(1000 * (time.perf_counter() - start))
+                done.stages.append(took)
+            client.close()
+
+        start, cpu = time.perf_counter(), cpu_seconds(self.process.pid)
+        threads = [threading.Thread(target=search) for _ in range(concurrency)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        done.seconds, done.cpu = time.perf_counter() - start, cpu_seconds(self.process.pid) - cpu
+        return done
+
+
+class Floor:
+    """The two forward passes of searches whose texts are tokenised already."""
+
+    name = FLOOR
+
+    def __init__(self, searcher: Searcher, asked: Sequence[str], depth: int) -> None:
+        assert isinstance(searcher.reranker, Reranker)
+        self.searcher, self.reranker = searcher, searcher.reranker
+        self.pairs: dict[str, list[Pair]] = {}
+        for query in asked:
+            pool = searcher.pool(SearchRequest(query, mode="dense", depth=depth, rerank=False))
+            passages = searcher.index.passage_tokens(pool.ids[:depth], self.reranker)
+            self.pairs[query] = self.reranker.pairs(query, passages)
+
+    def turn(self, asked: Sequence[str], concurrency: int, seconds: float) -> Turn:
+        done, waiting = Turn(), cycle(asked)
+        start, cpu = time.perf_counter(), time.process_time()
+        while time.perf_counter() - start < seconds:
+            begun = time.perf_counter()
+            self.together(list(islice(waiting, concurrency)))
+            done.ms += [1000 * (time.perf_counter() - begun)] * concurrency
+        done.seconds, done.cpu = time.perf_counter() - start, time.process_time() - cpu
+        return done
+
+    def together(self, asked: Sequence[str]) -> None:
+        """Several searches as one: their queries embedded, their pairs in one order by length."""
+        self.searcher.encoder.encode_queries(asked)
+        self.reranker.score_pairs([pair for query in asked for pair in self.pairs[query]])
+
+    def flops(self, query: str) -> int:
+        """Of the matrix products of one search."""
+        with FlopCounterMode(display=False) as counter:
+            self.together([query])
+        return int(counter.get_total_flops())
+
+    def flops_a_second(self) -> float:
+        """Of a product like those of the reranker's feed-forward, in its format."""
+        model = self.reranker.model
+        config, rows = model.config, self.reranker.batch_tokens
+        left = torch.randn(rows, config.hidden_size, dtype=model.dtype, device=model.device)
+        right = torch.randn(config.hidden_size, config.intermediate_size, dtype=model.dtype, device=model.device)
+        times, stop = [], time.perf_counter() + MULTIPLY
+        while (start := time.perf_counter()) < stop:
+            torch.mm(left, right).sum().item()
+            times.append(time.perf_counter() - start)
+        return 2 * left.numel() * right.shape[1] / median(times)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and of its threads, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """GB of memory that a process holds."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1e6
+
+
+@contextmanager
+def served(name: str, options: argparse.Namespace) -> Iterator[Served]:
+    """A system once it is ready; its log is shown as far as it goes to stderr. SystemExit where it does not start."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    given = {"root": options.root, "index": options.index, "encoder": options.encoder, "reranker": options.reranker}
+    command = [sys.executable, "-m", "benchmarks.peers.serve", name, "--port", str(port)]
+    command += [word for key, value in given.items() for word in (f"--{key}", str(value))]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        client, end = Client(port), time.monotonic() + START
+        while not client.ready():
+            if process.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f"{name} did not start: see above")
+            time.sleep(0.2)
+        yield Served(name, port, process, options)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    asked = queries(options.queries)[: options.count or None]
+    with ExitStack() as stack:
+        systems = [stack.enter_context(served(name, options)) for name in options.systems]
+        floor = Floor(
+            open_searcher(options.root, options.index, options.encoder, options.reranker), asked, options.depth
+        )
+        print(
+            f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {options.index}, depth "
+            f"{options.depth}, {len(asked)} queries, {options.rounds} rounds of {options.seconds:g} s",
+            flush=True,
+        )
+        overlaps = compare([one for one in systems if one.name != "beopgil"], asked[: options.compared])
+        turns = measure([*systems, floor], asked, options)
+        report(turns, overlaps, options)
+        profile(turns, options)
+        flops, rate = floor.flops(asked[0]), floor.flops_a_second()
+        print(f"arithmetic: {flops / 1e9:.1f} GFLOP a search at {rate / 1e9:.0f} GFLOP/s: {1000 * flops / rate:.0f} ms")
+        for system in systems:
+            print(f"{system.name}: {resident(system.process.pid):.2f} GB resident")
+    return verdict(turns, overlaps)
+
+
+def verdict(turns: Turns, overlaps: dict[str, float]) -> int:
+    """1 where something was wrong, which is said."""
+    wrong = [f"{name}: overlap {overlaps[name]:.3f}, expected {least:g}" for name, least in ALIKE.items()
+             if overlaps.get(name, 1.0) < least]  # fmt: skip
+    for (name, level), mine in turns.items():
+        wrong += [f"{name}, {level} at once: {error}" for turn in mine for error in turn.errors[:1]]
+    print("\n".join(wrong) or "no search failed, and the rankings are the same", flush=True)
+    return 1 if wrong else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving", description="Searches over HTTP, side by side"
+    )
+    parser.add_argument("--index", default="samples")
+    parser.add_argument("--root", type=Path, default=Path("indexes"))
+    parser.add_argument("--queries", type=Path, default=Path("samples/queries.jsonl"))
+    parser.add_argument("--count", type=int, default=0, help="queries, 0 for all")
+    parser.add_argument("--encoder", type=Path, default=Path(ENCODER))
+    parser.add_argument("--reranker", type=Path, default=Path(RERANKER))
+    parser.add_argument("--depth", type=int, default=100)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 4, 16])
+    parser.add_argument("--seconds", type=float, default=8.0, help="of one turn")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--compared", type=int, default=20, help="queries whose top ten are compared")
+    return parser.parse_args(arguments)
+
+
+def compare(systems: Sequence[Served], asked: Sequence[str]) -> dict[str, float]:
+    """Share of the first system's top ten, by system."""
+    reference = [set(systems[0].top(query)) for query in asked]
+    shares: dict[str, float] = {}
+    for system in systems:
+        found = [set(system.top(query)) for query in asked]
+        shares[system.name] = float(
+            np.mean([len(one & top) / max(1, len(top)) for one, top in zip(found, reference, strict=True)])
+        )
+    return shares
+
+
+def measure(systems: Sequence[Served | Floor], asked: Sequence[str], options: argparse.Namespace) -> Turns:
+    """Each system warmed, then in turns."""
+    for system in systems:
+        system.turn(asked, 1, 1.0)
+    turns: Turns = {}
+    for _ in range(options.rounds):
+        for level in options.concurrency:
+            for system in systems:
+                turns.setdefault((system.name, level), []).append(system.turn(asked, level, options.seconds))
+    return turns
+
+
+def middle(turns: Sequence[Turn], value: str, *given: float) -> float:
+    found = [getattr(turn, value) for turn in turns]
+    return float(median(one(*given) if callable(one) else one for one in found))
+
+
+def report(turns: Turns, overlaps: dict[str, float], options: argparse.Namespace) -> None:
+    first = options.systems[0]
+    table = Table(title=f"× is against {first}")
+    for name in (
+        "at once",
+        "system",
+        "searches/s",
+        "×",
+        "p50 ms",
+        "p95",
+        "p99",
+        "CPU s each",
+        "× CPU",
+        "errors",
+        "overlap",
+    ):
+        table.add_column(name, justify="left" if name == "system" else "right")
+    for level in options.concurrency:
+        base = turns[first, level]
+        for name in [*options.systems, FLOOR]:
+            mine = turns[name, level]
+            rate, cpu = middle(mine, "rate"), middle(mine, "cpu_each")
+            table.add_row(
+                str(level), name, f"{rate:.2f}", f"{rate / middle(base, 'rate'):.2f}",
+                *(f"{middle(mine, 'percentile', share):.0f}" for share in (50, 95, 99)),
+                f"{cpu:.3f}", f"{cpu / middle(base, 'cpu_each'):.2f}",
+                str(sum(len(turn.errors) for turn in mine)), f"{overlaps[name]:.2f}" if name in overlaps else "",
+            )  # fmt: skip
+        table.add_section()
+    Console(width=120).print(table)
+
+
+def profile(turns: Turns, options: argparse.Namespace) -> None:
+    """Mean milliseconds of each stage; `rest` is HTTP, JSON, texts and folding, as the client sees it."""
+    table = Table(title="milliseconds by stage")
+    for name in ("at once", "system", *STAGES, "rest"):
+        table.add_column(name, justify="left" if name == "system" else "right")
+    for (name, level), mine in turns.items():
+        stages = [took for turn in mine for took in turn.stages if took]
+        if stages:
+            means = [float(np.mean([took.get(stage, 0.0) for took in stages])) for stage in STAGES]
+            rest = float(np.mean([ms for turn in mine for ms in turn.ms])) - sum(means)
+            table.add_row(str(level), name, *(f"{mean:.1f}" for mean in means), f"{rest:.1f}")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
