@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.errors import NotReady
 from app.retrieval.searcher import Searcher
+from app.retrieval.types import SearchRequest
 from tests.fakes import DOCUMENTS, build_index
 from training import depths
 from training.depths import main, measure, one_search, order, rows, sample, searched
@@ -97,6 +99,17 @@ def test_a_search_is_of_articles_by_the_default_system(dev: Path, searcher: Sear
     assert ranking[0] == "민법 제750조"
     assert all("제" in citation for citation in ranking)
     assert milliseconds > 0
+
+
+def test_what_a_query_s_own_decision_cites_speaks_for_nothing(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SearchRequest] = []
+    search = searcher.search
+    monkeypatch.setattr(searcher, "search", lambda request: asked.append(request) or search(request))
+    one_search(searcher, DevQuery("201#1", TEXTS["1#0"][0], "2022-05-12", "statute", frozenset()), 20)
+    assert (asked[0].k, asked[0].depth, asked[0].exclude_docs) == (10, 20, {"p201"})
+    assert asked[0].decided_to == date(2022, 5, 11)
 
 
 def test_a_search_without_the_second_stage_is_not_measured(

@@ -3,8 +3,8 @@
     python -m training.depths --index NAME --dev FOLDER [--queries 200] [--depths 10 20 50 100 200] [--out FOLDER]
 
 The default system on a sample of track A, one query at a time, as one person searches: ten documents are asked for, so
-that the milliseconds are those of a page. Depth counts the passages that each first stage recalls and that the second
-reads.
+that the milliseconds are those of a page. What a query's own decision cites speaks for nothing, as in the evaluation.
+Depth counts the passages that each first stage recalls, and that the second reads where they can reach the page.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ from rich.table import Table
 from app.errors import BeopgilError, NotReady
 from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
-from app.retrieval.types import Filters, SearchRequest
 from training.atomic import write
 from training.dev import DevQuery, dev_queries, qrels
 from training.index import ENCODER, RERANKER
 from training.measures import means
-from training.recipe import RecipeError
+from training.recipe import Evaluate, RecipeError
+from training.systems import DEFAULT, SYSTEMS, request
 
 DEPTHS = (10, 20, 50, 100, 200)
 QUERIES = 200
@@ -68,9 +69,9 @@ def searched(searcher: Searcher, queries: Sequence[DevQuery], depths: Sequence[i
 
 
 def one_search(searcher: Searcher, query: DevQuery, depth: int) -> tuple[list[str], float]:
-    request = SearchRequest(query.text, k=K, depth=depth, filters=Filters(kind=(query.kind,)))
+    asked = replace(request(query, SYSTEMS[DEFAULT], Evaluate()), k=K, depth=depth)
     start = time.perf_counter()
-    response = searcher.search(request)
+    response = searcher.search(asked)
     milliseconds = 1000 * (time.perf_counter() - start)
     if response.degraded:
         raise NotReady(f"depth {depth}, query {query.query_id}: {response.degraded}")
