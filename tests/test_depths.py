@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.errors import NotReady
 from app.retrieval.searcher import Searcher
-from app.retrieval.types import SearchRequest
+from app.retrieval.types import SearchRequest, SearchResponse
 from tests.fakes import DOCUMENTS, build_index
 from training import depths
 from training.depths import main, measure, one_search, order, rows, sample, searched
@@ -106,9 +106,14 @@ def test_what_a_query_s_own_decision_cites_speaks_for_nothing(
 ) -> None:
     asked: list[SearchRequest] = []
     search = searcher.search
-    monkeypatch.setattr(searcher, "search", lambda request: asked.append(request) or search(request))
+
+    def noting(request: SearchRequest) -> SearchResponse:
+        asked.append(request)
+        return search(request)
+
+    monkeypatch.setattr(searcher, "search", noting)
     one_search(searcher, DevQuery("201#1", TEXTS["1#0"][0], "2022-05-12", "statute", frozenset()), 20)
-    assert (asked[0].k, asked[0].depth, asked[0].exclude_docs) == (10, 20, {"p201"})
+    assert (asked[0].k, asked[0].depth, asked[0].exclude_docs) == (10, 20, frozenset({"p201"}))
     assert asked[0].decided_to == date(2022, 5, 11)
 
 
