@@ -23,7 +23,7 @@ from app.main import create_app, load_searcher
 from app.retrieval.device import Precision
 from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
-from app.retrieval.types import Blends
+from app.retrieval.types import Blends, Understood
 from app.settings import Settings
 from benchmarks.peers.textbook import Textbook
 
@@ -55,7 +55,9 @@ def textbook_app(root: Path, index: str, encoder: Path, reranker: Path) -> FastA
 
 
 def like_the_textbook(searcher: Searcher) -> Searcher:
-    """The same searcher without what the textbook knows nothing of: links, laws, decrees, a blend for decisions."""
+    """The same searcher without what the textbook knows nothing of: citations that it reads in a query, links, laws,
+    decrees, a blend for decisions."""
+    searcher.router = Understood
     searcher.tuning = replace(searcher.tuning, link_weight=0.0, family_weight=0.0, delegated_weight=0.0)
     if searcher.reranker is not None:
         searcher.reranker.blends = Blends(searcher.reranker.blends.statute)
