@@ -81,6 +81,8 @@ def scored(searcher: Searcher, queries: Sequence[DevQuery], depth: int) -> Score
         pool = searcher.pool(replace(request(query, system, settings), k=10, depth=depth))
         if pool.logits is None:
             raise NotReady(f"query {query.query_id}: the cross-encoder did not take part")
-        judged.append(Judged(query, keys[owners[pool.ids]].tolist(), pool.ids, pool.fused.own))
-        logits.append(pool.logits)
+        read = ~np.isnan(pool.logits)  # a page of few documents is filled from behind
+        ids = pool.ids[read]
+        judged.append(Judged(query, keys[owners[ids]].tolist(), ids, pool.fused.own[read]))
+        logits.append(pool.logits[read])
     return Scored(judged, logits)
