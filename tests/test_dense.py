@@ -20,6 +20,7 @@ from app.retrieval.types import Candidates, Floats, Mask
 
 BACKENDS: dict[str, Callable[[Floats], Vectors]] = {
     "faiss": DenseIndex.build,
+    "codes": lambda vectors: DenseIndex.build(vectors).coded(),
     "torch": lambda vectors: TorchDense(vectors, "cpu"),
 }
 WHOLE = st.integers(-2, 2).map(float)
@@ -46,7 +47,7 @@ def matrix(rows: st.SearchStrategy[int]) -> st.SearchStrategy[Floats]:
     return rows.flatmap(lambda n: hnp.arrays(np.float32, (n, 3), elements=WHOLE))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["faiss", "torch"])
 @given(
     vectors=matrix(st.integers(1, 120)), queries=matrix(st.integers(0, 20)), depth=st.integers(1, 130), data=st.data()
 )
@@ -80,6 +81,25 @@ def test_every_path_gives_the_exact_neighbours(
         assert found.scores.dtype == np.float32
 
 
+def test_codes_find_nearly_what_an_exact_scan_finds_and_the_scores_are_exact() -> None:
+    rng = np.random.default_rng(6)
+    vectors = unit(rng, 5000, 64)
+    coded, flat = DenseIndex.build(vectors).coded(), DenseIndex.build(vectors)
+    assert flat.recall(100) == 1.0
+    assert coded.recall(100) > 0.99
+    for query in unit(rng, 5, 64):
+        (found,), (best,) = coded.search(query[None], 100), flat.search(query[None], 100)
+        assert len(np.intersect1d(found.ids, best.ids)) >= 98
+        np.testing.assert_allclose(found.scores, vectors[found.ids] @ query, atol=1e-6)
+        assert (np.diff(found.scores) <= 0).all()
+
+
+def test_the_recall_of_codes_that_are_not_these_vectors_is_low() -> None:
+    rng = np.random.default_rng(7)
+    index, other = (DenseIndex.build(unit(rng, 3000, 16)) for _ in range(2))
+    assert DenseIndex(index.index, other.coded().codes).recall(100) < 0.2
+
+
 def test_a_batch_is_cut_into_bounded_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     vectors, asked = unit(rng, 200, 8), unit(rng, 33, 8)
@@ -109,6 +129,27 @@ def test_saved_and_loaded_is_the_same(tmp_path_factory: pytest.TempPathFactory, 
     assert (len(loaded), loaded.dim) == vectors.shape
     np.testing.assert_array_equal(loaded.rows(range(len(vectors))), vectors)
     assert listed(loaded.search(vectors[:1], 7)[0]) == exact(vectors, vectors[0], 7)
+
+
+def test_codes_are_saved_beside_the_vectors(tmp_path: Path) -> None:
+    vectors = unit(np.random.default_rng(8), 500, 16)
+    path = tmp_path / "dense.faiss"
+    coded = DenseIndex.build(vectors).coded()
+    coded.save(path)
+    loaded = DenseIndex.load(path)
+    assert loaded.codes is not None
+    assert listed(loaded.search(vectors[:1], 20)[0]) == listed(coded.search(vectors[:1], 20)[0])
+
+
+def test_codes_of_other_vectors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dense.faiss"
+    for count in (500, 400):
+        DenseIndex.build(unit(np.random.default_rng(9), count, 16)).coded().save(tmp_path / str(count))
+        (tmp_path / module.CODES).rename(tmp_path / f"codes-{count}")
+    (tmp_path / "500").rename(path)
+    (tmp_path / "codes-400").rename(tmp_path / module.CODES)
+    with pytest.raises(IndexCorrupt, match="codes.faiss holds 400 × 16, dense.faiss 500 × 16; build the index again"):
+        DenseIndex.load(path)
 
 
 def test_rows_are_the_vectors(build: Callable[[Floats], Vectors]) -> None:

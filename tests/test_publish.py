@@ -12,6 +12,7 @@ import pytest
 
 from app.errors import BadRequest, IndexCorrupt, NotReady
 from app.retrieval import publish as module
+from app.retrieval.dense import DenseIndex
 from app.retrieval.index import Index, current
 from app.retrieval.lexical import LexicalIndex
 from app.retrieval.publish import DiskFull, publish
@@ -66,6 +67,19 @@ def test_tuning_and_further_files_are_kept(root: Path, corpus: Path) -> None:
     index = Index.open(path, ENCODER, RERANKER, verify=True)
     assert index.manifest.tuning == tuning
     assert index.manifest.files["further/edges"].size == 1
+
+
+def test_many_passages_have_codes_beside_their_vectors(
+    root: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CODED", 7)
+    path = publish(root, "fake", corpus, ENCODER, RERANKER)
+    index = Index.open(path, ENCODER, RERANKER, verify=True)
+    assert isinstance(index.dense, DenseIndex)
+    assert index.dense.codes is not None
+    assert index.manifest.dense.kind == "codes, then flat"
+    assert index.manifest.dense.recall == 1.0
+    publish(root, "fake", corpus, ENCODER, RERANKER)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """An index on disk: `indexes/<name>/<version>/`, opened memory-mapped after it has been compared with the models.
 
-    manifest.json  documents.arrow  passages.arrow  [versions.arrow]  tokens/{ids,offsets}.npy  dense.faiss  lexical/*
-    graph/*
+    manifest.json  documents.arrow  passages.arrow  [versions.arrow]  tokens/{ids,offsets}.npy  dense.faiss
+    [codes.faiss]  lexical/*  graph/*
 
 `indexes/<name>/CURRENT` names the version in use.
 """

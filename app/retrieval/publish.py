@@ -21,7 +21,9 @@ from pathlib import Path
 from app.errors import BadRequest, BeopgilError, IndexCorrupt, IndexMissing, NotReady
 from app.retrieval import lexical, manifest
 from app.retrieval.beside import graph_beside
+from app.retrieval.dense import CODED, DenseIndex
 from app.retrieval.device import file_sha256
+from app.retrieval.fusion import RECALL
 from app.retrieval.index import CURRENT, Index, current
 from app.retrieval.lexical import LexicalIndex
 from app.retrieval.manifest import Manifest
@@ -170,12 +172,16 @@ def _build(
         with clock("comparison"):
             taken = earlier(folder.parent, passages, encoder, reranker, say)
         with clock("dense"):
-            taken.encode(passages, encoder, progress).save(folder / "dense.faiss")
+            _dense(taken.encode(passages, encoder, progress)).save(folder / "dense.faiss")
         with clock("lexical"):
             LexicalIndex.build(map(lexical.weighted, passages.iter_texts())).save(folder / "lexical")
         if reranker is not None:
             with clock("tokens"):
                 taken.tokenize(passages, reranker, progress).save(folder / "tokens")
+
+
+def _dense(index: DenseIndex) -> DenseIndex:
+    return index.coded() if len(index) >= CODED else index
 
 
 def _link(source: Path, target: Path) -> None:
@@ -208,7 +214,7 @@ def _describe(
         corpus=_corpus_entry(folder, built, files),
         encoder=manifest.EncoderEntry.of(encoder),
         reranker=None if reranker is None else manifest.RerankerEntry.of(reranker),
-        dense=manifest.DenseEntry(kind="flat", metric="inner_product", parameters={}, recall=1.0),
+        dense=_dense_entry(folder),
         lexical=manifest.LexicalEntry(kind="bm25", parameters=lexical.parameters()),
         tuning=tuning,
         files=files,
@@ -226,6 +232,12 @@ def _corpus_entry(folder: Path, built: datetime, files: dict[str, manifest.FileE
         passages=len(passages),
         as_of=max((day for day in days if day <= today), default=""),
     )
+
+
+def _dense_entry(folder: Path) -> manifest.DenseEntry:
+    index = DenseIndex.load(folder / "dense.faiss")
+    kind = "flat" if index.codes is None else "codes, then flat"
+    return manifest.DenseEntry(kind=kind, metric="inner_product", parameters={}, recall=index.recall(RECALL))
 
 
 def _file_entry(path: Path) -> manifest.FileEntry:
