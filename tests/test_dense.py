@@ -148,7 +148,7 @@ def test_codes_of_other_vectors_are_refused(tmp_path: Path) -> None:
         (tmp_path / module.CODES).rename(tmp_path / f"codes-{count}")
     (tmp_path / "500").rename(path)
     (tmp_path / "codes-400").rename(tmp_path / module.CODES)
-    with pytest.raises(IndexCorrupt, match="codes.faiss holds 400 × 16, dense.faiss 500 × 16; build the index again"):
+    with pytest.raises(IndexCorrupt, match=r"codes\.faiss holds 400 × 16, dense.faiss 500 × 16; build the index again"):
         DenseIndex.load(path)
 
 

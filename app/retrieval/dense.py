@@ -1,8 +1,8 @@
 """Inner product over passage vectors: FAISS on a CPU, a torch matmul on CUDA. Ties by passage id, ascending.
 
-An index of many passages holds each vector a second time as codes, one byte a dimension (FAISS's scalar quantiser). A
-search scans the codes, a quarter of the memory, and takes the exact products of the few best: scores are exact, and what
-is found is nearly always what an exact scan finds (`DenseIndex.recall` measures it).
+An index of many passages holds each vector a second time as codes, one byte a dimension (FAISS's scalar quantiser).
+A search scans the codes, a quarter of the memory, and takes the exact products of the few best: scores are exact, and
+what is found is nearly always what an exact scan finds (`DenseIndex.recall` measures it).
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class DenseIndex:
         asked = self.vectors[:: max(1, len(self) // SAMPLE)][:SAMPLE]
         exact = self._scan(asked, depth, None)
         found = [self.search(one[None], depth)[0] for one in asked]
-        shared = [len(np.intersect1d(one.ids, best.ids)) / len(best.ids) for one, best in zip(found, exact, strict=True)]
-        return float(np.mean(shared))
+        pairs = zip(found, exact, strict=True)
+        return float(np.mean([len(np.intersect1d(one.ids, best.ids)) / len(best.ids) for one, best in pairs]))
 
     def search(self, vectors: Floats, depth: int, allowed: Mask | None = None) -> list[Candidates]:
         """The `depth` nearest passages of each query, best first; fewer where `allowed` (bool per row) has fewer."""
