@@ -1,7 +1,8 @@
 """The short way through a cross-encoder that reads its first token: the last block computes that token alone.
 
 The other tokens of the last block are keys and values only, so their queries, outputs and feed-forward are never
-computed. The logits are the same; of two blocks three fifths of the matrix products are left.
+computed, and their values only as one average a head. The logits are the same; of two blocks little more than half of
+the matrix products is left.
 """
 
 from __future__ import annotations
@@ -44,27 +45,35 @@ def _block(
 
 
 def _attended(layer: Any, hidden: Tensor, mask: Tensor | None, positions: tuple[Tensor, Tensor] | None) -> Tensor:
-    """What the first token takes from all, (batch, 1, dim): softmax(q kᵀ / √head) v, as the library computes it."""
+    """What the first token takes from all, (batch, 1, dim): softmax(q kᵀ / √head) v.
+
+    The values of a head are one matrix for all tokens, so the states are averaged before it and not after.
+    """
     assert positions is not None
     attention, normed, dim = layer.attn, layer.attn_norm(hidden), hidden.shape[-1]
     weight, bias = attention.Wqkv.weight, attention.Wqkv.bias
-    one, rest = (None, None) if bias is None else (bias[:dim], bias[dim:])
+    parts = weight.split(dim), (None, None, None) if bias is None else bias.split(dim)
+    of_query, of_key, of_value = zip(*parts, strict=True)
     batch, tokens = hidden.shape[:2]
-    query = functional.linear(normed[:, :1], weight[:dim], one).view(batch, 1, -1, attention.head_dim)
-    both = functional.linear(normed, weight[dim:], rest).view(batch, tokens, 2, -1, attention.head_dim)
-    keys, values = both.unbind(dim=-3)
-    cos, sin = (part.unsqueeze(2) for part in positions)
-    query, keys = _turned(query, cos[:, :1], sin[:, :1]), _turned(keys, cos, sin)
-    scores = torch.einsum("bqhd,bkhd->bhqk", query, keys) * attention.head_dim**-0.5
+    query = functional.linear(normed[:, :1], *of_query).view(batch, 1, -1, attention.head_dim).transpose(1, 2)
+    key = functional.linear(normed, *of_key).view(batch, tokens, -1, attention.head_dim).transpose(1, 2)
+    cos, sin = positions
+    scores = turned(query, cos[:, :1], sin[:, :1]) @ turned(key, cos, sin).mT * attention.head_dim**-0.5
     if mask is not None:
         seen = mask[:, :, :1]
         scores = scores.masked_fill(~seen, -torch.inf) if seen.dtype == torch.bool else scores + seen
-    shares = functional.softmax(scores, dim=-1, dtype=torch.float32).to(values.dtype)
+    shares = functional.softmax(scores, dim=-1, dtype=torch.float32).to(normed.dtype)
     shares = functional.dropout(shares, attention.attention_dropout, attention.training)
-    return torch.einsum("bhqk,bkhd->bqhd", shares, values).flatten(2)
+    values, bias = (None if part is None else part.view(-1, attention.head_dim, *part.shape[1:]) for part in of_value)
+    found = torch.einsum("bhd,hkd->bhk", shares[:, :, 0] @ normed, values)
+    if bias is not None:
+        found = found + shares[:, :, 0].sum(dim=-1, keepdim=True) * bias
+    return found.reshape(batch, 1, dim)
 
 
-def _turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions of (batch, tokens, heads, head): the halves of each head are the two coordinates."""
-    left, right = states.float().chunk(2, dim=-1)
-    return (states.float() * cos + torch.cat((-right, left), dim=-1) * sin).to(states.dtype)
+def turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions of (…, batch, heads, tokens, head) by cos and sin (batch or 1, tokens, head): the halves of each
+    head are the two coordinates."""
+    left, right = states.chunk(2, dim=-1)
+    (cos, _), (sin, _) = cos.unsqueeze(1).chunk(2, dim=-1), sin.unsqueeze(1).chunk(2, dim=-1)
+    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)

@@ -21,6 +21,7 @@ from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.device import Precision
 from app.retrieval.first_token import shorten
+from app.retrieval.short_modernbert import ShortModernBert
 from app.retrieval.types import Blend, Blends, Floats, Tokens, sigmoid
 
 BLOCK = 1024
@@ -94,6 +95,7 @@ class Reranker:
         self.model, self.tokenizer = model, tokenizer
         self.model.train(False)
         shorten(model)
+        self._short = ShortModernBert.of(model)
         self.name = str(settings.get("name", folder.name))
         self.weights_sha256 = devices.weights_sha256(folder)
         self.max_tokens = int(settings.get("max_tokens", min(int(tokenizer.model_max_length), 512)))
@@ -178,8 +180,12 @@ class Reranker:
     def _forward(self, pairs: list[Pair]) -> Floats:
         features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
         with self._lock, torch.inference_mode():
-            logits: Floats = self.model(**features).logits[:, 0].float().cpu().numpy()
-        return logits
+            if self._short is not None:
+                logits = self._short(features["input_ids"], features["attention_mask"])
+            else:
+                logits = self.model(**features).logits[:, 0].float()
+            found: Floats = logits.cpu().numpy()
+        return found
 
     def _pad(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """int64 tensors (pairs, longest), padded on the right."""

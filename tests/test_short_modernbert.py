@@ -1,0 +1,51 @@
+"""The short way through a ModernBERT: the logits of the whole model, and who may take it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from app.retrieval.short_modernbert import ShortModernBert
+from tests.test_first_token import SIZE, batch, modern
+
+WHOLE = {"global_attn_every_n_layers": 1}
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("more", [{}, {"attention_bias": True, "norm_bias": True, "mlp_bias": True}])
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_logits_are_those_of_the_whole_model(padded: bool, more: dict[str, Any], blocks: int) -> None:
+    settings: dict[str, Any] = {**WHOLE, **more, "num_hidden_layers": blocks}
+    features = batch(padded)
+    whole, short = modern(**settings)(**features).logits[:, 0], ShortModernBert.of(modern(**settings))
+    assert short is not None
+    assert whole.std() > 1e-3, "logits that do not differ compare nothing"
+    found = short(features["input_ids"], features["attention_mask"])
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, whole.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_in_bf16_it_is_as_near_to_fp32_as_the_library() -> None:
+    settings: dict[str, Any] = {**WHOLE, "num_hidden_layers": 2}
+    features = batch(padded=True)
+    exact = modern(**settings)(**features).logits[:, 0]
+    library = modern(**settings).to(torch.bfloat16)(**features).logits[:, 0].float()
+    short = ShortModernBert.of(modern(**settings).to(torch.bfloat16))
+    assert short is not None
+    found = short(features["input_ids"], features["attention_mask"])
+    assert (found - exact).abs().mean() < 2 * (library - exact).abs().mean()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"classifier_pooling": "mean", **WHOLE}, {"global_attn_every_n_layers": 3}, {"num_hidden_layers": 1, **WHOLE}],
+)
+def test_others_are_computed_whole(more: dict[str, Any]) -> None:
+    assert ShortModernBert.of(modern(**more)) is None
+
+
+def test_a_bert_is_computed_whole() -> None:
+    assert ShortModernBert.of(BertForSequenceClassification(BertConfig(**SIZE))) is None
