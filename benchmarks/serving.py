@@ -189,10 +189,10 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident(pid: int) -> float:
-    """GB of memory that a process holds."""
+def resident(pid: int, field: str = "VmRSS") -> float:
+    """GB of memory that a process holds, or with "VmHWM" has held at most."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1e6
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1e6
 
 
 @contextmanager

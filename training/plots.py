@@ -31,7 +31,16 @@ COLOURS = {
     "bad": "#01020a",
 }
 """CSS variable → its stand-in."""
-GROUND = {"ink": "#1c2024", "quiet": "#565d66", "line": "#dfdcd5", "accent": "#1f3a5f"}
+GROUND = {
+    "ink": "#1c2024",
+    "quiet": "#565d66",
+    "line": "#dfdcd5",
+    "accent": "#1f3a5f",
+    "bm25": "#a05a12",
+    "dense": "#1f6fb5",
+    "hybrid": "#17734a",
+    "bad": "#8c2b22",
+}
 """Of a picture that stands alone."""
 SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -199,12 +208,13 @@ def named(axes: Axes, x: float, ends: Mapping[str, float]) -> None:
 
 
 @contextmanager
-def figure(title: str, rows: int = 1) -> Iterator[tuple[Figure, Any]]:
-    """A figure with one pair of axes, or two above each other. Its ids come of its title: many figures share a page."""
+def figure(title: str, rows: int = 1, panels: int = 1) -> Iterator[tuple[Figure, Any]]:
+    """A figure with one pair of axes, two above each other, or several side by side. Its ids come of its title: many
+    figures share a page."""
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": title}):
-        drawn = Figure((SIZE[0], SIZE[1] + 0.7 * (rows - 1)), layout="constrained")
+        drawn = Figure((SIZE[0] * panels, SIZE[1] + 0.7 * (rows - 1)), layout="constrained")
         ratios = {"height_ratios": [3, 1][:rows]}
-        yield drawn, drawn.subplots(rows, 1, gridspec_kw=ratios)
+        yield drawn, drawn.subplots(rows, panels, gridspec_kw=ratios)
 
 
 def svg(drawn: Figure, title: str) -> Markup:
