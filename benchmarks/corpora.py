@@ -1,8 +1,9 @@
 """A corpus of any size out of one that is there: index → documents.arrow, passages.arrow
 
 Fewer documents are a draw, each with all its passages. More are the whole corpus again and again, and a draw at the
-end: every copy has ids, laws and citations of its own, and the words of its passages in another order. Documents
-without passages, of which only their deletion is left, are not taken over. The same seed gives the same bytes.
+end: every copy has ids, laws and citations of its own, and its passages are drawn from the words of two neighbours.
+Documents without passages, of which only their deletion is left, are not taken over. The same seed gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from app.retrieval.store import DocumentStore, PassageStore, write_documents, wr
 
 SEED = 7
 ORDERS = 8
-"""Orders of a passage's words that are tried before one of them is said again."""
+"""Draws of words that are tried before one word more is taken."""
 
 Rows = npt.NDArray[np.int32]
 
@@ -77,7 +78,7 @@ def _passages(passages: PassageStore, copies: Sequence[Rows], seed: int) -> Iter
         for passage_id, row, text in _rows(passages):
             if row in places:
                 doc_id, _, number = passage_id.rpartition("#")
-                own = texts.reordered(text) if copy else texts.kept(text)
+                own = texts.mixed(text) if copy else texts.kept(text)
                 yield f"{_own_id(doc_id, copy)}#{number}", places[row], own
         start += len(rows)
 
@@ -91,23 +92,24 @@ class Texts:
     """The texts of one corpus: those that are kept, and others made of their words that are none of them."""
 
     def __init__(self, seed: int) -> None:
-        self._rng, self._digests = random.Random(seed), set[int]()
+        self._rng, self._digests, self._before = random.Random(seed), set[int](), list[str]()
 
     def kept(self, text: str) -> str:
         self._digests.add(_digest(text))
         return text
 
-    def reordered(self, text: str) -> str:
-        """The words of a text in an order that is new; where there are too few for that, the first more than once."""
+    def mixed(self, text: str) -> str:
+        """As many words as a text has, drawn from it and from the text that was mixed before; more where that makes
+        nothing new."""
         words = text.split()
+        pool, self._before = [*words, *self._before], words
         for attempt in count(1):
-            self._rng.shuffle(words)
-            own = " ".join(words)
+            drawn = self._rng.sample(pool, min(len(pool), len(words) + attempt // ORDERS))
+            own = " ".join(drawn)
             if _digest(own) not in self._digests:
-                break
-            if attempt >= ORDERS:
-                words.append(words[0])
-        return self.kept(own)
+                return self.kept(own)
+            pool += words[:1] if attempt >= ORDERS else []
+        raise AssertionError
 
 
 def _digest(text: str) -> int:

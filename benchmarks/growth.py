@@ -9,8 +9,8 @@ passages do not count.
 
 Each step is a process of its own, so that its memory can be told; 0.9 GB of it are the program and the small models.
 Queries are asked one at a time, once to warm up and once for the figures: medians over queries. A scan reads copies as
-it would read other documents. Yet they stand beside what they are copies of, with the same vectors where the encoder
-does not mind the order of words, and that can change how many passages the second stage reads.
+it would read other documents; that they are like what they were made of can change how many passages the second stage
+reads.
 """
 
 from __future__ import annotations

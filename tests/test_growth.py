@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ def test_a_draw_holds_the_documents_asked_for_in_order_with_all_their_passages(s
     assert by_document(documents, passages) == {d.doc_id: everything[d.doc_id] for d in documents}
 
 
-def test_a_grown_corpus_has_new_ids_the_same_words_and_no_text_twice(source: Path) -> None:
+def test_a_grown_corpus_has_new_ids_no_text_twice_and_words_of_the_corpus(source: Path) -> None:
     size = 3 * SIZE + 2
     documents, passages = resized(source, size)
     grown = by_document(documents, passages)
@@ -62,14 +61,17 @@ def test_a_grown_corpus_has_new_ids_the_same_words_and_no_text_twice(source: Pat
     assert list(documents)[:SIZE] == list(DOCUMENTS)
     assert len({document.citation for document in documents}) == size
     texts = [passages.text(row) for row in range(len(passages))]
+    everything = [text for document in DOCUMENTS for _, text in grown[document.doc_id]]
     assert len(set(texts)) == len(texts)
     assert len(passages.rows) == len(passages)
     assert (np.diff(passages.documents) >= 0).all()
+    words = {word for text in texts[: len(everything)] for word in text.split()}
     for document in DOCUMENTS:
         for copy in (1, 2):
             again = copied(document, copy).doc_id
             for (_, text), (passage_id, other) in zip(grown[document.doc_id], grown[again], strict=True):
-                assert Counter(other.split()) == Counter(text.split())
+                assert len(other.split()) == len(text.split())
+                assert set(other.split()) <= words
                 assert passage_id.startswith(f"{again}#")
 
 
@@ -94,9 +96,9 @@ def test_copies_are_whole_but_for_the_last(owners: set[int], size: int) -> None:
 @given(st.lists(st.text("가나다", min_size=1, max_size=2), min_size=1, max_size=4))
 def test_a_text_of_few_words_is_never_said_twice(words: list[str]) -> None:
     texts, text = Texts(1), " ".join(words)
-    said = [texts.kept(text), *(texts.reordered(text) for _ in range(9))]
+    said = [texts.kept(text), *(texts.mixed(text) for _ in range(9))]
     assert len(set(said)) == len(said)
-    assert all(set(one.split()) == set(words) for one in said)
+    assert all(set(one.split()) <= set(words) for one in said)
 
 
 def test_an_index_of_a_grown_corpus_can_be_built_and_its_copies_are_other_laws(source: Path) -> None:
