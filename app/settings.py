@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     """Threads of one computation on the CPU; 0 leaves it to torch."""
     concurrency: int = Field(default=2, ge=1)
     """Requests computed at the same time; others wait their turn (`took_ms.queue`)."""
+    cache: int = Field(default=1024, ge=0)
+    """Answers to keep, until the index or the day is another: one for each ten documents of an answer, of about 60 kB.
+    0 keeps none, and computes equal searches that are under way at the same time one by one."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     verify_index: bool = False
     """Hash the large files of the index too before serving it (seconds per gigabyte)."""

@@ -95,7 +95,7 @@ class TestSearch:
         assert {one.name for one in fields(Filters)} == set(FiltersBody.model_fields)
 
     def test_the_time_of_every_stage_is_in_the_headers(self, client: TestClient) -> None:
-        response = client.post("/search", json={"query": "해고"})
+        response = client.post("/search", json={"query": "해고를 예고하는 기간"})
         timing = dict(part.split(";dur=") for part in response.headers["server-timing"].split(", "))
         assert set(timing) <= set(STAGES)
         assert float(timing["total"]) >= float(timing["embed"]) > 0

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ def reopen(settings: Settings, like: Searcher) -> Searcher:
 
 @contextmanager
 def service(folder: Path, reload: Callable[[Settings, Searcher], Searcher] = reopen, **settings: Any) -> Iterator[Any]:
-    """A client of a service on the index `fake` under `folder`, first published with DOCUMENTS."""
-    first = build_index(folder)
+    """A client of a service on the index `fake` under `folder`, first published with DOCUMENTS. Its day is that of the
+    searchers that are opened later: no answer is another for the day alone."""
+    first = build_index(folder, today=date.today)
     app = create_app(Settings(index_root=folder / "indexes", index="fake", **settings), lambda _: first, reload)
     with TestClient(app, raise_server_exceptions=False) as client:
         wait_for(lambda: client.get("/readyz").status_code == 200)
@@ -155,9 +157,10 @@ def test_a_search_in_flight_ends_on_the_version_it_began_on(tmp_path: Path) -> N
         assert entered.wait(30)
         build_index(tmp_path, NEWER)
         assert client.post("/admin/reload").json()["reloaded"] is True
+        assert first_of(client) == FOUND, "an equal search does not wait for the old version's answer"
         leave.set()
         assert waiting.result(30) != FOUND
-        assert first_of(client) == FOUND
+        assert first_of(client) == FOUND, "nor is that answer kept"
 
 
 def test_a_reload_that_runs_is_joined(tmp_path: Path) -> None:

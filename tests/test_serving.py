@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.peers.serve import application
 from benchmarks.serving import Turn, main, verdict
 from training import index as step
 
@@ -20,6 +21,12 @@ def test_every_system_answers_and_ranks_as_the_textbook(tmp_path: Path, capsys: 
     assert "GFLOP a search" in shown
     for system in ("textbook", "same-fp32", "beopgil", "floor"):
         assert sum(f"│ {system} " in line for line in shown.splitlines()) >= 2, system
+
+
+@pytest.mark.parametrize("system", ["same-fp32", "same", "beopgil"])
+def test_a_service_that_is_measured_computes_every_search(system: str, tmp_path: Path) -> None:
+    app = application(system, tmp_path, "samples", tmp_path, tmp_path)
+    assert app.state.service.settings.cache == 0
 
 
 def test_a_failed_search_and_another_ranking_are_told(capsys: pytest.CaptureFixture[str]) -> None:

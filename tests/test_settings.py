@@ -52,6 +52,7 @@ def test_settings_are_frozen() -> None:
         ("BEOPGIL_PORT", "70000"),
         ("BEOPGIL_DEVICE", "tpu"),
         ("BEOPGIL_CONCURRENCY", "0"),
+        ("BEOPGIL_CACHE", "-1"),
         ("BEOPGIL_INDEX", ""),
         ("BEOPGIL_MAX_BODY_BYTES", "-1"),
     ],

@@ -23,6 +23,12 @@ class Metrics:
         self._stages = Histogram(
             "beopgil_stage_seconds", "Seconds per search stage", ("stage",), buckets=SECONDS, registry=self.registry
         )
+        self.searches = Counter(
+            "beopgil_searches",
+            "Searches answered one by one: computed, shared with an equal one under way, or cached",
+            ("outcome",),
+            registry=self.registry,
+        )
         self.ready = Gauge("beopgil_ready", "1 when models and index are loaded and warmed", registry=self.registry)
 
         self.reloads = Counter(

@@ -16,6 +16,7 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
 from app.api.answers import Reloaded
+from app.api.cache import AnswerCache
 from app.api.metrics import Metrics
 from app.errors import BeopgilError, NotReady
 from app.retrieval.index import current
@@ -38,12 +39,17 @@ class Service:
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self._searcher: Searcher | None = None
+        self._answers = AnswerCache(settings.cache)
         self._reloading: Task[Reloaded] | None = None
 
     async def open(self, load: Load) -> None:
         """Load and warm in a thread; the server answers /healthz meanwhile."""
-        self._searcher = await run_sync(_warmed, lambda: load(self.settings), abandon_on_cancel=True)
+        self._serve(await run_sync(_warmed, lambda: load(self.settings), abandon_on_cancel=True))
         self.metrics.ready.set(1)
+
+    def _serve(self, searcher: Searcher) -> None:
+        """From now on. What another has answered goes with it; what it is still answering is kept nowhere."""
+        self._searcher, self._answers = searcher, AnswerCache(self.settings.cache)
 
     def opened(self, loading: Task[None]) -> None:
         """Tell a failed loading on stderr: known errors in one line, others with their traceback."""
@@ -73,7 +79,7 @@ class Service:
         if current(self.settings.index_root, self.settings.index).name == old.version:
             return Reloaded(False, old, old.version)
         fresh = await run_sync(_warmed, lambda: self._open_newest(self.settings, serving), abandon_on_cancel=True)
-        self._searcher = fresh
+        self._serve(fresh)
         return Reloaded(True, fresh.index.name, old.version)
 
     def _reload_ended(self, reloading: Task[Reloaded]) -> None:
@@ -116,7 +122,18 @@ class Service:
         return await run_sync(timed, limiter=self.limiter)
 
     async def search(self, request: SearchRequest) -> SearchResponse:
-        searcher = self.searcher
+        """Computed, unless an equal search is being answered or was today. `took_ms` is what this one took: the wait
+        for another's answer is its `queue`, and the stages of that one are not its own."""
+        asked, searcher = time.perf_counter(), self.searcher
+        key = request, searcher.today()
+        response, outcome = await self._answers.answer(key, lambda: self._computed(searcher, request))
+        self.metrics.searches.labels(outcome).inc()
+        if outcome == "computed":
+            return response
+        ms = round((time.perf_counter() - asked) * 1000, 3)
+        return replace(response, took_ms=Took(queue=ms if outcome == "shared" else 0.0, total=ms))
+
+    async def _computed(self, searcher: Searcher, request: SearchRequest) -> SearchResponse:
         response, queue = await self.compute(lambda: searcher.search(request))
         took = self.timed(response.took_ms, queue)
         return replace(response, took_ms=took)

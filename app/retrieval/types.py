@@ -129,7 +129,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """Milliseconds per stage; `queue` is set by the HTTP layer."""
+    """Milliseconds per stage; `queue` is set by the HTTP layer. An answer that was computed for an equal search has
+    `total` alone, and `queue` where it was waited for."""
 
     queue: float = 0.0
     route: float = 0.0

@@ -4,6 +4,8 @@ textbook       FastAPI over benchmarks.peers.textbook, one worker
 same-fp32      Beopgil asked to rank as the textbook does, in fp32: the top ten must be the same
 same           likewise in the format that the machine computes best
 beopgil        Beopgil as it is served
+
+Every search is computed: Beopgil neither keeps answers nor shares them.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ def application(system: str, root: Path, index: str, encoder: Path, reranker: Pa
     if system == "textbook":
         return textbook_app(root, index, encoder, reranker)
     precision: Precision = "fp32" if system == "same-fp32" else "auto"
-    settings = Settings(index_root=root, index=index, encoder=str(encoder), reranker=str(reranker), precision=precision)
+    settings = Settings(
+        index_root=root, index=index, encoder=str(encoder), reranker=str(reranker), precision=precision, cache=0
+    )
     if system == "beopgil":
         return create_app(settings)
     return create_app(settings, load=lambda given: like_the_textbook(load_searcher(given)))
