@@ -51,8 +51,8 @@ def build(options: argparse.Namespace) -> dict[str, Search]:
     """The systems by name; the textbook is first."""
     fast = open_searcher(options.root, options.index, options.encoder, options.reranker)
     exact = open_searcher(options.root, options.index, options.encoder, options.reranker, precision="fp32")
-    for searcher in (fast, exact):
-        like_the_textbook(searcher)
+    like_the_textbook(fast, everything=False)
+    like_the_textbook(exact, everything=True)
     textbook = Textbook(fast.index, options.encoder, options.reranker)
 
     def ours(precise: bool, mode: Mode, rerank: bool) -> Search:

@@ -1,13 +1,15 @@
-"""The page of what was read is the page of everything read, and what cannot reach it is left unread."""
+"""The page of what was read is the page of everything read unless a logit exceeds its bound; the rest is unread."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.retrieval import second_stage as module
 from app.retrieval.fusion import Fused, Longs, ordered
 from app.retrieval.pool import Pool
 from app.retrieval.second_stage import second_stage
@@ -35,6 +37,12 @@ def page(final: Floats, documents: Longs, count: int) -> list[int]:
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.booleans())
 def test_the_page_is_that_of_everything_read(seed: int, count: int, both: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SPREAD", np.inf)
+        the_page_is_that_of_everything_read(seed, count, both)
+
+
+def the_page_is_that_of_everything_read(seed: int, count: int, both: bool) -> None:
     fused, logits, decisions, documents = drawn(seed)
     plain = Blends(STATUTE, PRECEDENT if both else None)
     _, whole = second_stage(lambda at: logits[at], fused, plain, decisions, documents, count)
@@ -60,9 +68,24 @@ def test_what_stands_far_behind_is_not_read() -> None:
     nothing = np.zeros(PASSAGES, dtype=bool)
     blends = Blends(Blend(weight=10.0, most=5.0))
     logits, _ = second_stage(
-        lambda at: np.zeros(len(at), dtype=np.float32), fused, blends, nothing, np.arange(PASSAGES), 10
+        lambda at: (-1.0) ** at.astype(np.float32), fused, blends, nothing, np.arange(PASSAGES), 10
     )
     assert np.isnan(logits).tolist() == [False] * 20 + [True] * 40
+
+
+def test_a_query_with_low_logits_lowers_the_bound_of_the_rest() -> None:
+    fused, _, _, documents = drawn(3)
+    nothing, low = np.zeros(PASSAGES, dtype=bool), np.random.default_rng(3).normal(-2, 0.1, PASSAGES).astype(np.float32)
+    read = [0, 0]
+    for number, spread in enumerate((3.0, np.inf)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "SPREAD", spread)
+            logits, final = second_stage(
+                lambda at: low[at], fused, Blends(Blend(10.0, most=6.0)), nothing, documents, 10
+            )
+        read[number] = int((~np.isnan(logits)).sum())
+        assert page(final, documents, 10) == page(low + 10 * fused.scores, documents, 10)
+    assert read[0] < read[1] == PASSAGES
 
 
 def test_where_nobody_measured_a_bound_or_the_page_takes_all_everything_is_read_at_once() -> None:

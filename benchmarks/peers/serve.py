@@ -56,13 +56,14 @@ def textbook_app(root: Path, index: str, encoder: Path, reranker: Path) -> FastA
     return app
 
 
-def like_the_textbook(searcher: Searcher) -> Searcher:
+def like_the_textbook(searcher: Searcher, everything: bool) -> Searcher:
     """The same searcher without what the textbook knows nothing of: citations that it reads in a query, links, laws,
-    decrees, a blend for decisions."""
+    decrees, a blend for decisions; with `everything`, without leaving passages unread."""
     searcher.router = Understood
     searcher.tuning = replace(searcher.tuning, link_weight=0.0, family_weight=0.0, delegated_weight=0.0)
     if searcher.reranker is not None:
-        searcher.reranker.blends = Blends(searcher.reranker.blends.statute)
+        statute = searcher.reranker.blends.statute
+        searcher.reranker.blends = Blends(replace(statute, most=None) if everything else statute)
     return searcher
 
 
@@ -75,7 +76,7 @@ def application(system: str, root: Path, index: str, encoder: Path, reranker: Pa
     )
     if system == "beopgil":
         return create_app(settings)
-    return create_app(settings, load=lambda given: like_the_textbook(load_searcher(given)))
+    return create_app(settings, load=lambda given: like_the_textbook(load_searcher(given), precision == "fp32"))
 
 
 def main() -> None:
