@@ -14,12 +14,9 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-import uvicorn
 from fastapi import FastAPI
-from pydantic import BaseModel
 
 from app.main import create_app, load_searcher
 from app.retrieval.device import Precision
@@ -27,33 +24,21 @@ from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import Blends, Understood
 from app.settings import Settings
+from benchmarks.peers.service import run, service
 from benchmarks.peers.textbook import Textbook
 
 SYSTEMS = ("textbook", "same-fp32", "same", "beopgil")
 
 
-class Body(BaseModel):
-    query: str
-    k: int = 10
-    depth: int = 100
-
-
 def textbook_app(root: Path, index: str, encoder: Path, reranker: Path) -> FastAPI:
-    """As most people write it: a blocking route, so that threads of the pool run the models."""
-    opened = open_searcher(root, index, encoder, None)
-    book, app = Textbook(opened.index, encoder, reranker), FastAPI()
+    book = Textbook(open_searcher(root, index, encoder, None).index, encoder, reranker)
 
-    @app.get("/readyz")
-    def ready() -> dict[str, str]:
-        return {"status": "ready"}
-
-    @app.post("/search")
-    def search(body: Body) -> dict[str, Any]:
-        rows = [book.index.documents.row(doc_id) for doc_id in book.search(body.query, body.k, body.depth)]
+    def search(query: str, k: int, depth: int) -> list[dict[str, str]]:
+        rows = [book.index.documents.row(doc_id) for doc_id in book.search(query, k, depth)]
         documents = [book.index.documents[row] for row in rows if row is not None]
-        return {"results": [{"doc_id": one.doc_id, "text": one.text} for one in documents]}
+        return [{"doc_id": one.doc_id, "text": one.text} for one in documents]
 
-    return app
+    return service(search)
 
 
 def like_the_textbook(searcher: Searcher, everything: bool) -> Searcher:
@@ -90,7 +75,7 @@ def main() -> None:
     options = parser.parse_args()
     app = application(options.system, options.root, options.index, options.encoder, options.reranker)
     print(json.dumps({"system": options.system, "threads": torch.get_num_threads()}), flush=True)
-    uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
+    run(app, options.port)
 
 
 if __name__ == "__main__":

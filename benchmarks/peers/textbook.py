@@ -12,6 +12,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from app.retrieval.device import model_settings
 from app.retrieval.index import Index
 from app.retrieval.reranker import blends
+from benchmarks.peers.service import MAX_TOKENS
 
 
 class Textbook:
@@ -24,7 +25,7 @@ class Textbook:
         self.index = index
         full = {"dtype": torch.float32}
         self.encoder = SentenceTransformer(str(encoder), model_kwargs=full, local_files_only=True)
-        self.reranker = CrossEncoder(str(reranker), model_kwargs=full, local_files_only=True, max_length=256)
+        self.reranker = CrossEncoder(str(reranker), model_kwargs=full, local_files_only=True, max_length=MAX_TOKENS)
         self.weight = blends(model_settings(reranker)).statute.weight
         self.flat = faiss.IndexFlatIP(index.dense.dim)
         self.flat.add(np.ascontiguousarray(index.dense.rows(range(len(index.dense)))))
