@@ -25,7 +25,7 @@ endif
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV)/bin/python -m pip install -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check bench corpus index train evaluate report gate gpu-test clean
+.PHONY: help install serve test check bench peers corpus index train evaluate report gate gpu-test clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,6 +46,8 @@ check: $(ENVIRONMENT) ## style, types and layers
 
 bench: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## the speed benchmarks over INDEX=samples (ARGS=… for their options)
 	$(PYTHON) -m benchmarks --index $(INDEX) $(ARGS)
+
+peers: build/peers/infinity/.installed build/peers/haystack/.installed ## what benchmarks.serving can compare with, in build/peers
 
 corpus: need-SOURCE $(SERVICE) ## records into OUT=work/records: SOURCE=law.go.kr [SINCE=2026-11-01], a legalize-kr checkout, folder or files
 	$(PYTHON) -m training.records --source $(SOURCE) --out $(OUT) --since "$(SINCE)" $(ARGS)
@@ -84,6 +86,13 @@ $(VENV)/.installed-%: | $(VENV)/bin/python
 	$(PIP) torch
 	$(PIP) -e '.[$(subst +,$(comma),$(firstword $(subst -, ,$*)))]'
 	rm -f $(VENV)/.installed-$(firstword $(subst -, ,$*))-*
+	touch $@
+
+# Each peer has an environment of its own: their pins and ours exclude one another.
+build/peers/%/.installed: benchmarks/peers/%.txt
+	rm -rf $(@D)
+	$(BASE_PYTHON) -m venv $(@D)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(@D)/bin/python -m pip install -r $<
 	touch $@
 
 # The sample index is built again where a sample or a model is newer than it.

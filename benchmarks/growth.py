@@ -45,6 +45,7 @@ from app.retrieval.types import SearchRequest
 from benchmarks import serving
 from benchmarks.corpora import resize
 from benchmarks.load import queries
+from benchmarks.processes import resident
 from training import index, plots
 from training.atomic import write
 from training.depths import DEPTHS, depth, order
@@ -110,7 +111,7 @@ def build(root: Path, name: str, corpus: Path, models: tuple[str, str]) -> dict[
     start = time.perf_counter()
     index.build(root, name, corpus, encoder, reranker)
     seconds, graph = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
-    return {"build": seconds, "peak": serving.resident(os.getpid(), "VmHWM") + graph}
+    return {"build": seconds, "peak": resident([os.getpid()], "VmHWM") + graph}
 
 
 def searched(
@@ -118,7 +119,7 @@ def searched(
 ) -> dict[str, Any]:
     """The fields of Measured that have to do with searching."""
     searcher = open_searcher(root, name, *models)
-    opened = serving.resident(os.getpid())
+    opened = resident([os.getpid()])
     for query in asked:
         one_search(searcher, query, depths[-1])
     files, passages = searcher.index.path.rglob("*"), searcher.index.passages
@@ -128,7 +129,7 @@ def searched(
         "disk": sum(file.stat().st_size for file in files if file.is_file()) / 1e9,
         "opened": opened,
         "ms": list(timed(searcher, asked, depths)),
-        "searched": serving.resident(os.getpid()),
+        "searched": resident([os.getpid()]),
     }
 
 

@@ -1,8 +1,13 @@
 """Searches over HTTP, side by side: the textbook, Beopgil and, below both, what the models alone would take.
 
     python -m benchmarks.serving [--index samples] [--concurrency 1 4 16] [--seconds 8] [--rounds 2] [--systems …]
+    make peers && python -m benchmarks.serving --systems textbook infinity haystack beopgil …
 
-Every system is a process of its own on this machine, with the same models and index (`benchmarks.peers.serve`).
+Every system is a process of its own on this machine, with the same models and index (`benchmarks.peers.serve`), or
+several. The peers `infinity` and `haystack` run in environments of their own (`make peers`); one that is not installed,
+or does not start with these models, is left out and has a row that says so. Processor time and memory are those of a
+system's processes together.
+
 Clients ask without a pause, each the next query as soon as its answer is there (a closed loop); the systems take
 turns, level by level and round by round. Nothing is cached by any system.
 
@@ -12,7 +17,7 @@ machine computes best, as many searches at once as there are clients, and nothin
 
 Figures are medians over rounds; `×` is against the textbook of the same run, `overlap` the share of its top ten, of the
 systems that are asked for the same ranking. Exit status 1 where a search failed or a ranking was not the same: ten of
-ten in fp32, nine and a half of ten on average in the machine's best format.
+ten in fp32, nine and a half of ten on average in the machine's best format. What the peers do is only shown.
 """
 
 from __future__ import annotations
@@ -20,7 +25,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import socket
 import subprocess
 import sys
 import threading
@@ -39,15 +43,23 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
+from app.retrieval.device import model_settings
+from app.retrieval.index import current
 from app.retrieval.opening import open_searcher
-from app.retrieval.reranker import Pair, Reranker
+from app.retrieval.reranker import Pair, Reranker, blends
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import SearchRequest
 from benchmarks.load import Client, queries
 from benchmarks.peers.serve import SYSTEMS
+from benchmarks.peers.service import free_port
+from benchmarks.processes import cpu_seconds, resident, tree
 from training.index import ENCODER, RERANKER
 
 FLOOR = "floor"
+PEERS = {name: Path(f"build/peers/{name}") for name in ("infinity", "haystack")}
+"""Systems that run in an environment of their own, in this folder."""
+SILENT = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "HAYSTACK_TELEMETRY_ENABLED": "False"}
+"""Environment variables with which peers ask the network for nothing and tell it nothing."""
 START = 180.0
 """Seconds in which a service must be ready."""
 ALIKE = {"same-fp32": 1.0, "same": 0.95}
@@ -84,6 +96,10 @@ Turns = dict[tuple[str, int], list[Turn]]
 """By system and number of clients, a turn per round."""
 
 
+class PeerError(Exception):
+    """A peer cannot take part: (why, remedy)."""
+
+
 class Served:
     """A system that runs as a service. Its process ends with the block."""
 
@@ -106,6 +122,10 @@ class Served:
             client.close()
         return [one["doc_id"] for one in results if one.get("match", "ranked") == "ranked"]
 
+    @property
+    def processes(self) -> list[int]:
+        return tree(self.process.pid)
+
     def turn(self, asked: Sequence[str], concurrency: int, seconds: float) -> Turn:
         done, stop, lock = Turn(), time.perf_counter() + seconds, threading.Lock()
         waiting = cycle(asked)
@@ -125,13 +145,13 @@ class Served:
                 done.stages.append(took)
             client.close()
 
-        start, cpu = time.perf_counter(), cpu_seconds(self.process.pid)
+        start, cpu = time.perf_counter(), cpu_seconds(self.processes)
         threads = [threading.Thread(target=search) for _ in range(concurrency)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        done.seconds, done.cpu = time.perf_counter() - start, cpu_seconds(self.process.pid) - cpu
+        done.seconds, done.cpu = time.perf_counter() - start, cpu_seconds(self.processes) - cpu
         return done
 
 
@@ -183,32 +203,36 @@ class Floor:
         return 2 * left.numel() * right.shape[1] / median(times)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a process and of its threads, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(pid: int, field: str = "VmRSS") -> float:
-    """GB of memory that a process holds, or with "VmHWM" has held at most."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1e6
+def command(name: str, port: int, options: argparse.Namespace) -> list[str]:
+    """What starts a system. Raises PeerError where it is a peer that is not installed."""
+    models: dict[str, Any] = {"port": port, "encoder": options.encoder, "reranker": options.reranker}
+    if name in PEERS:
+        if not (PEERS[name] / ".installed").exists():
+            raise PeerError("not installed", "make peers")
+        weight = blends(model_settings(options.reranker)).statute.weight
+        words = [str(PEERS[name] / "bin/python"), "-m", f"benchmarks.peers.{name}"]
+        given = {"folder": current(options.root, options.index), "weight": weight, **models}
+    else:
+        words = [sys.executable, "-m", "benchmarks.peers.serve", name]
+        given = {"root": options.root, "index": options.index, **models}
+    return words + [word for key, value in given.items() for word in (f"--{key}", str(value))]
 
 
 @contextmanager
 def served(name: str, options: argparse.Namespace) -> Iterator[Served]:
-    """A system once it is ready; its log is shown as far as it goes to stderr. SystemExit where it does not start."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    given = {"root": options.root, "index": options.index, "encoder": options.encoder, "reranker": options.reranker}
-    command = [sys.executable, "-m", "benchmarks.peers.serve", name, "--port", str(port)]
-    command += [word for key, value in given.items() for word in (f"--{key}", str(value))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    """A system once it is ready; its log is shown as far as it goes to stderr.
+
+    Where it does not start: PeerError, if it is a peer, or SystemExit.
+    """
+    port = free_port()
+    environment = {**os.environ, **(SILENT if name in PEERS else {})}
+    process = subprocess.Popen(command(name, port, options), stdout=subprocess.DEVNULL, env=environment)
     try:
         client, end = Client(port), time.monotonic() + START
         while not client.ready():
             if process.poll() is not None or time.monotonic() > end:
+                if name in PEERS:
+                    raise PeerError("did not start", "see above")
                 raise SystemExit(f"{name} did not start: see above")
             time.sleep(0.2)
         yield Served(name, port, process, options)
@@ -221,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     asked = queries(options.queries)[: options.count or None]
     with ExitStack() as stack:
-        systems = [stack.enter_context(served(name, options)) for name in options.systems]
+        systems, absent = started(options, stack)
         floor = Floor(
             open_searcher(options.root, options.index, options.encoder, options.reranker), asked, options.depth
         )
@@ -232,13 +256,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         overlaps = compare([one for one in systems if one.name != "beopgil"], asked[: options.compared])
         turns = measure([*systems, floor], asked, options)
-        report(turns, overlaps, options)
+        report(turns, overlaps, absent, options)
         profile(turns, options)
         flops, rate = floor.flops(asked[0]), floor.flops_a_second()
         print(f"arithmetic: {flops / 1e9:.1f} GFLOP a search at {rate / 1e9:.0f} GFLOP/s: {1000 * flops / rate:.0f} ms")
         for system in systems:
-            print(f"{system.name}: {resident(system.process.pid):.2f} GB resident")
+            print(f"{system.name}: {resident(system.processes):.2f} GB resident")
     return verdict(turns, overlaps)
+
+
+def started(options: argparse.Namespace, stack: ExitStack) -> tuple[list[Served], dict[str, str]]:
+    """The systems that are ready, which end with the stack, and why each other one is not, which is said."""
+    systems: list[Served] = []
+    absent: dict[str, str] = {}
+    for name in options.systems:
+        try:
+            systems.append(stack.enter_context(served(name, options)))
+        except PeerError as absence:
+            absent[name], remedy = absence.args
+            print(f"{name} is left out, {absent[name]}: {remedy}", flush=True)
+    if not systems:
+        raise SystemExit("no system is left to measure")
+    return systems, absent
 
 
 def verdict(turns: Turns, overlaps: dict[str, float]) -> int:
@@ -246,6 +285,8 @@ def verdict(turns: Turns, overlaps: dict[str, float]) -> int:
     wrong = [f"{name}: overlap {overlaps[name]:.3f}, expected {least:g}" for name, least in ALIKE.items()
              if overlaps.get(name, 1.0) < least]  # fmt: skip
     for (name, level), mine in turns.items():
+        if name in PEERS:
+            continue
         wrong += [f"{name}, {level} at once: {error}" for turn in mine for error in turn.errors[:1]]
     print("\n".join(wrong) or "no search failed, and the rankings are the same", flush=True)
     return 1 if wrong else 0
@@ -262,7 +303,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--encoder", type=Path, default=Path(ENCODER))
     parser.add_argument("--reranker", type=Path, default=Path(RERANKER))
     parser.add_argument("--depth", type=int, default=100)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--systems", nargs="+", choices=[*SYSTEMS, *PEERS], default=list(SYSTEMS))
     parser.add_argument("--concurrency", nargs="+", type=int, default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=8.0, help="of one turn")
     parser.add_argument("--rounds", type=int, default=2)
@@ -272,6 +313,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def compare(systems: Sequence[Served], asked: Sequence[str]) -> dict[str, float]:
     """Share of the first system's top ten, by system."""
+    if not systems:
+        return {}
     reference = [set(systems[0].top(query)) for query in asked]
     shares: dict[str, float] = {}
     for system in systems:
@@ -299,8 +342,8 @@ def middle(turns: Sequence[Turn], value: str, *given: float) -> float:
     return float(median(one(*given) if callable(one) else one for one in found))
 
 
-def report(turns: Turns, overlaps: dict[str, float], options: argparse.Namespace) -> None:
-    first = options.systems[0]
+def report(turns: Turns, overlaps: dict[str, float], absent: dict[str, str], options: argparse.Namespace) -> None:
+    first = next(name for name in options.systems if name not in absent)
     table = Table(title=f"× is against {first}")
     for name in (
         "at once",
@@ -319,6 +362,9 @@ def report(turns: Turns, overlaps: dict[str, float], options: argparse.Namespace
     for level in options.concurrency:
         base = turns[first, level]
         for name in [*options.systems, FLOOR]:
+            if name in absent:
+                table.add_row(str(level), name, absent[name])
+                continue
             mine = turns[name, level]
             rate, cpu = middle(mine, "rate"), middle(mine, "cpu_each")
             table.add_row(

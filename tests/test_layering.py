@@ -63,3 +63,11 @@ def test_no_pickle_and_no_remote_code(folder: str) -> None:
     for path in modules(folder):
         assert not imports(path) & {"pickle", "joblib", "dill", "cloudpickle"}, path
         assert "trust_remote_code=True" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize("name", ["service", "infinity", "haystack"])
+def test_what_runs_in_the_environment_of_a_peer_imports_nothing_of_ours(name: str) -> None:
+    found = {
+        one for one in imports(ROOT / f"benchmarks/peers/{name}.py") if not within(one, "benchmarks.peers.service")
+    }
+    assert not {one for one in found if one.partition(".")[0] in {"app", "training", "benchmarks"}}

@@ -177,7 +177,14 @@ class TestCommands:
             if re.search(r"\bpip3? install\b", line)
         ]
         assert len(calls) >= 4
-        assert [call for call in calls if "-c constraints.txt" not in call] == []
+        assert [call for call in calls if "-c constraints.txt" not in call and "-r $<" not in call] == []
+
+    @pytest.mark.parametrize("pins", sorted((ROOT / "benchmarks/peers").glob("*.txt")), ids=lambda path: path.stem)
+    def test_an_environment_of_its_own_has_every_pin_exact_and_our_torch(self, pins: Path) -> None:
+        lines = [line for line in pins.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        assert [line for line in lines if not re.fullmatch(r"[a-z-]+(\[[a-z,]+\])?==[0-9.]+", line)] == []
+        assert lines[0] in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        assert lines[0].startswith("torch==")
 
     def test_torch_is_installed_before_the_rest(self) -> None:
         pip = [line.strip() for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("\t$(PIP)")]
