@@ -44,8 +44,8 @@ check: $(ENVIRONMENT) ## style, types and layers
 	$(PYTHON) -m mypy
 	$(PYTHON) -m pytest -q tests/test_layering.py
 
-bench: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## the speed benchmarks over INDEX=samples (ARGS=… for their options)
-	$(PYTHON) -m benchmarks --index $(INDEX) $(ARGS)
+bench: $(ENVIRONMENT) indexes/$(INDEX)/CURRENT ## searches over HTTP beside the pipeline that most people write, INDEX=samples (ARGS="--systems …")
+	$(PYTHON) -m benchmarks.serving --index $(INDEX) --queries $(DEV)/queries.jsonl $(ARGS)
 
 peers: build/peers/infinity/.installed build/peers/haystack/.installed ## what benchmarks.serving can compare with, in build/peers
 

@@ -299,7 +299,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--index", default="samples")
     parser.add_argument("--root", type=Path, default=Path("indexes"))
     parser.add_argument("--queries", type=Path, default=Path("samples/queries.jsonl"))
-    parser.add_argument("--count", type=int, default=0, help="queries, 0 for all")
+    parser.add_argument("--count", type=int, default=60, help="queries, 0 for all")
     parser.add_argument("--encoder", type=Path, default=Path(ENCODER))
     parser.add_argument("--reranker", type=Path, default=Path(RERANKER))
     parser.add_argument("--depth", type=int, default=100)
