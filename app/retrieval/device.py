@@ -20,9 +20,9 @@ from app.errors import ModelError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-# torch's matrix products keep what they compile for a shape; texts have many lengths, and of the 1,024 shapes that are
-# kept otherwise most never come back: 300 MB. It is read when the first product is made.
+# torch keeps what oneDNN has prepared for a product of every shape it has seen, 1,024 of them unless told otherwise.
+# Texts have many lengths and most shapes never come back: half a gigabyte, and no time saved. Read at the first use.
+os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 
 CPU_BATCH_TOKENS = 2048
 """Padded tokens of one forward pass on a CPU: larger ones leave the L2 cache, are no faster per token, and leave more
