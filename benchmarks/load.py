@@ -1,4 +1,4 @@
-"""Searches over HTTP without a pause, each timed: the load under which an update is measured."""
+"""Searches over HTTP without a pause, each timed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import http.client
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import numpy as np
 
 from benchmarks.changes import Change
 
@@ -25,6 +27,29 @@ class Answer:
     ms: float
     error: str
     """What went wrong, "" where nothing did."""
+
+
+@dataclass
+class Turn:
+    """What one system did at one level of concurrency, in one round."""
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    """Seconds of processor time of the service."""
+    ms: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    stages: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return len(self.ms) / self.seconds
+
+    @property
+    def cpu_each(self) -> float:
+        return self.cpu / max(1, len(self.ms))
+
+    def percentile(self, share: float) -> float:
+        return float(np.percentile(self.ms, share)) if self.ms else float("nan")
 
 
 def queries(path: Path) -> list[str]:

@@ -31,8 +31,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -41,21 +40,18 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch.utils.flop_counter import FlopCounterMode
 
 from app.retrieval.device import model_settings
 from app.retrieval.index import current
 from app.retrieval.opening import open_searcher
-from app.retrieval.reranker import Pair, Reranker, blends
-from app.retrieval.searcher import Searcher
-from app.retrieval.types import SearchRequest
-from benchmarks.load import Client, queries
+from app.retrieval.reranker import blends
+from benchmarks.floor import FLOOR, Floor
+from benchmarks.load import Client, Turn, queries
 from benchmarks.peers.serve import SYSTEMS
 from benchmarks.peers.service import free_port
 from benchmarks.processes import cpu_seconds, resident, tree
 from training.index import ENCODER, RERANKER
 
-FLOOR = "floor"
 PEERS = {name: Path(f"build/peers/{name}") for name in ("infinity", "haystack")}
 """Systems that run in an environment of their own, in this folder."""
 SILENT = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "HAYSTACK_TELEMETRY_ENABLED": "False"}
@@ -65,31 +61,6 @@ START = 180.0
 ALIKE = {"same-fp32": 1.0, "same": 0.95}
 """Least share of the textbook's top ten."""
 STAGES = ("queue", "route", "embed", "dense", "lexical", "fuse", "rerank")
-MULTIPLY = 0.5
-"""Seconds for which matrices are multiplied, to see how fast that goes."""
-
-
-@dataclass
-class Turn:
-    """What one system did at one level of concurrency, in one round."""
-
-    seconds: float = 0.0
-    cpu: float = 0.0
-    """Seconds of processor time of the service."""
-    ms: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    stages: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        return len(self.ms) / self.seconds
-
-    @property
-    def cpu_each(self) -> float:
-        return self.cpu / max(1, len(self.ms))
-
-    def percentile(self, share: float) -> float:
-        return float(np.percentile(self.ms, share)) if self.ms else float("nan")
 
 
 Turns = dict[tuple[str, int], list[Turn]]
@@ -153,54 +124,6 @@ class Served:
             thread.join()
         done.seconds, done.cpu = time.perf_counter() - start, cpu_seconds(self.processes) - cpu
         return done
-
-
-class Floor:
-    """The two forward passes of searches whose texts are tokenised already."""
-
-    name = FLOOR
-
-    def __init__(self, searcher: Searcher, asked: Sequence[str], depth: int) -> None:
-        assert isinstance(searcher.reranker, Reranker)
-        self.searcher, self.reranker = searcher, searcher.reranker
-        self.pairs: dict[str, list[Pair]] = {}
-        for query in asked:
-            pool = searcher.pool(SearchRequest(query, mode="dense", depth=depth, rerank=False))
-            passages = searcher.index.passage_tokens(pool.ids[:depth], self.reranker)
-            self.pairs[query] = self.reranker.pairs(query, passages)
-
-    def turn(self, asked: Sequence[str], concurrency: int, seconds: float) -> Turn:
-        done, waiting = Turn(), cycle(asked)
-        start, cpu = time.perf_counter(), time.process_time()
-        while time.perf_counter() - start < seconds:
-            begun = time.perf_counter()
-            self.together(list(islice(waiting, concurrency)))
-            done.ms += [1000 * (time.perf_counter() - begun)] * concurrency
-        done.seconds, done.cpu = time.perf_counter() - start, time.process_time() - cpu
-        return done
-
-    def together(self, asked: Sequence[str]) -> None:
-        """Several searches as one: their queries embedded, their pairs in one order by length."""
-        self.searcher.encoder.encode_queries(asked)
-        self.reranker.score_pairs([pair for query in asked for pair in self.pairs[query]])
-
-    def flops(self, query: str) -> int:
-        """Of the matrix products of one search."""
-        with FlopCounterMode(display=False) as counter:
-            self.together([query])
-        return int(counter.get_total_flops())
-
-    def flops_a_second(self) -> float:
-        """Of a product like those of the reranker's feed-forward, in its format."""
-        model = self.reranker.model
-        config, rows = model.config, self.reranker.batch_tokens
-        left = torch.randn(rows, config.hidden_size, dtype=model.dtype, device=model.device)
-        right = torch.randn(config.hidden_size, config.intermediate_size, dtype=model.dtype, device=model.device)
-        times, stop = [], time.perf_counter() + MULTIPLY
-        while (start := time.perf_counter()) < stop:
-            torch.mm(left, right).sum().item()
-            times.append(time.perf_counter() - start)
-        return 2 * left.numel() * right.shape[1] / median(times)
 
 
 def command(name: str, port: int, options: argparse.Namespace) -> list[str]:

@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 
 from app.retrieval.searcher import Searcher
 from benchmarks import serving
+from benchmarks.load import Turn
 from benchmarks.peers.serve import application
 from benchmarks.peers.service import Corpus, service
-from benchmarks.serving import PeerError, Turn, command, main, verdict
+from benchmarks.serving import PeerError, command, main, verdict
 from training import index as step
 
 
