@@ -28,6 +28,15 @@ def test_logits_are_those_of_the_whole_model(padded: bool, more: dict[str, Any],
     torch.testing.assert_close(found, whole.detach(), rtol=1e-4, atol=1e-5)
 
 
+def test_texts_may_be_longer_than_the_model_says() -> None:
+    settings: dict[str, Any] = {**WHOLE, "num_hidden_layers": 2, "max_position_embeddings": 16}
+    features = batch(padded=False)
+    short = ShortModernBert.of(modern(**settings))
+    assert short is not None
+    found = short(features["input_ids"], features["attention_mask"])
+    torch.testing.assert_close(found, modern(**settings)(**features).logits[:, 0].detach(), rtol=1e-4, atol=1e-5)
+
+
 def test_in_bf16_it_is_as_near_to_fp32_as_the_library() -> None:
     settings: dict[str, Any] = {**WHOLE, "num_hidden_layers": 2}
     features = batch(padded=True)

@@ -27,8 +27,6 @@ class ShortModernBert:
         with torch.inference_mode():
             self.states = body.embeddings.norm(body.embeddings.tok_embeddings.weight)
             self.first = first.attn.Wqkv(first.attn_norm(self.states))
-            places = torch.arange(model.config.max_position_embeddings)[None]
-            self.cos, self.sin = body.rotary_emb(self.states, places, "full_attention")
         self.model, self.head_dim = model, first.attn.head_dim
 
     @classmethod
@@ -41,7 +39,7 @@ class ShortModernBert:
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         with torch.inference_mode():
             seen = None if mask.all() else mask.bool()[:, None, None]
-            places = self.cos[:, : ids.shape[1]], self.sin[:, : ids.shape[1]]
+            places = self.model.model.rotary_emb(self.states, torch.arange(ids.shape[1])[None], "full_attention")
             hidden, looked_up = functional.embedding(ids, self.states), functional.embedding(ids, self.first)
             for number, layer in enumerate(self.layers[:-1]):
                 qkv = layer.attn.Wqkv(layer.attn_norm(hidden)) if number else looked_up
