@@ -20,9 +20,11 @@ from app.errors import ModelError
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-# torch keeps what oneDNN has prepared for a product of every shape it has seen, 1,024 of them unless told otherwise.
-# Texts have many lengths and most shapes never come back: half a gigabyte, and no time saved. Read at the first use.
-os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
+# oneDNN, and torch once more, keep what they have prepared for a product of every shape they have seen, 1,024 of them
+# unless told otherwise. Texts have many lengths and most shapes never come back: half a gigabyte, and no time saved.
+# Read at the first use.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "32")
 
 CPU_BATCH_TOKENS = 2048
 """Padded tokens of one forward pass on a CPU: larger ones leave the L2 cache, are no faster per token, and leave more
