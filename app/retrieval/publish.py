@@ -21,7 +21,7 @@ from pathlib import Path
 from app.errors import BadRequest, BeopgilError, IndexCorrupt, IndexMissing, NotReady
 from app.retrieval import lexical, manifest
 from app.retrieval.beside import graph_beside
-from app.retrieval.dense import CODED, DenseIndex
+from app.retrieval.dense import CODED, MARGIN, DenseIndex
 from app.retrieval.device import file_sha256
 from app.retrieval.fusion import RECALL
 from app.retrieval.index import CURRENT, Index, current
@@ -146,10 +146,11 @@ def _disk_full(home: Path, needed: int) -> DiskFull:
 
 
 def _needed(corpus: Path, encoder: TextEncoder) -> int:
-    """Bytes an index will take, estimated: the corpus, vectors, and about twice the texts for tokens and postings."""
+    """Bytes an index will take, estimated: the corpus, vectors with codes, and about twice the texts for tokens and
+    postings."""
     texts = corpus / "passages.arrow"
     passages = len(PassageStore(texts))
-    return 4 * passages * encoder.dim + 3 * texts.stat().st_size + (corpus / "documents.arrow").stat().st_size
+    return 5 * passages * encoder.dim + 3 * texts.stat().st_size + (corpus / "documents.arrow").stat().st_size
 
 
 def _build(
@@ -236,8 +237,8 @@ def _corpus_entry(folder: Path, built: datetime, files: dict[str, manifest.FileE
 
 def _dense_entry(folder: Path) -> manifest.DenseEntry:
     index = DenseIndex.load(folder / "dense.faiss")
-    kind = "flat" if index.codes is None else "codes, then flat"
-    return manifest.DenseEntry(kind=kind, metric="inner_product", parameters={}, recall=index.recall(RECALL))
+    kind, parameters = ("flat", {}) if index.codes is None else ("sq8, flat", {"depth": RECALL, "margin": MARGIN})
+    return manifest.DenseEntry(kind=kind, metric="inner_product", parameters=parameters, recall=index.recall(RECALL))
 
 
 def _file_entry(path: Path) -> manifest.FileEntry:
