@@ -77,7 +77,7 @@ def test_many_passages_have_codes_beside_their_vectors(
     index = Index.open(path, ENCODER, RERANKER, verify=True)
     assert isinstance(index.dense, DenseIndex)
     assert index.dense.codes is not None
-    assert index.manifest.dense.kind == "sq8, flat"
+    assert (index.manifest.dense.kind, index.manifest.dense.parameters) == ("sq8, flat", {"depth": 500, "spare": 0.25})
     assert index.manifest.dense.recall == 1.0
     publish(root, "fake", corpus, ENCODER, RERANKER)
 

@@ -30,7 +30,7 @@ CODES = "codes.faiss"
 """File of the codes, beside that of the vectors."""
 CODED = 20_000
 """Passages from which on there are codes: an exact scan of fewer takes less than a millisecond."""
-MARGIN = 4
+SPARE = 4
 """A quarter more passages than asked for are taken from the codes, at least SLACK."""
 SAMPLE = 64
 """Passages whose neighbours are compared to measure recall."""
@@ -139,7 +139,7 @@ class DenseIndex:
         selector = None if bits is None else faiss.IDSelectorBitmap(len(self), faiss.swig_ptr(bits))
         options = None if selector is None else faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # SWIG
         if self.codes is not None:
-            near = self.codes.search(query, depth + max(SLACK, depth // MARGIN), params=options)[1][0]
+            near = self.codes.search(query, depth + max(SLACK, depth // SPARE), params=options)[1][0]
             ids = np.sort(near[near >= 0]).astype(np.int64)
             return top(self.vectors[ids] @ query[0], depth, ids)
         scores, ids = (found[0] for found in self.index.search(query, depth + SLACK, params=options))

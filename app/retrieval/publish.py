@@ -21,7 +21,7 @@ from pathlib import Path
 from app.errors import BadRequest, BeopgilError, IndexCorrupt, IndexMissing, NotReady
 from app.retrieval import lexical, manifest
 from app.retrieval.beside import graph_beside
-from app.retrieval.dense import CODED, MARGIN, DenseIndex
+from app.retrieval.dense import CODED, SPARE, DenseIndex
 from app.retrieval.device import file_sha256
 from app.retrieval.fusion import RECALL
 from app.retrieval.index import CURRENT, Index, current
@@ -237,7 +237,7 @@ def _corpus_entry(folder: Path, built: datetime, files: dict[str, manifest.FileE
 
 def _dense_entry(folder: Path) -> manifest.DenseEntry:
     index = DenseIndex.load(folder / "dense.faiss")
-    kind, parameters = ("flat", {}) if index.codes is None else ("sq8, flat", {"depth": RECALL, "margin": MARGIN})
+    kind, parameters = ("flat", {}) if index.codes is None else ("sq8, flat", {"depth": RECALL, "spare": 1 / SPARE})
     return manifest.DenseEntry(kind=kind, metric="inner_product", parameters=parameters, recall=index.recall(RECALL))
 
 
