@@ -1,11 +1,33 @@
-"""What processes have taken of this machine, from /proc."""
+"""Processes that are measured: started until they are ready, and what they have taken of this machine, from /proc."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+START = 180.0
+"""Seconds in which a service must be ready."""
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def started(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
+    """Whether it became ready, before it ended and in time."""
+    end = time.monotonic() + START
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def tree(pid: int) -> list[int]:

@@ -48,16 +48,13 @@ from app.retrieval.reranker import blends
 from benchmarks.floor import FLOOR, Floor
 from benchmarks.load import Client, Turn, queries
 from benchmarks.peers.serve import SYSTEMS
-from benchmarks.peers.service import free_port
-from benchmarks.processes import cpu_seconds, resident, tree
+from benchmarks.processes import cpu_seconds, free_port, resident, started, tree
 from training.index import ENCODER, RERANKER
 
 PEERS = {name: Path(f"build/peers/{name}") for name in ("infinity", "haystack")}
 """Systems that run in an environment of their own, in this folder."""
 SILENT = {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "HAYSTACK_TELEMETRY_ENABLED": "False"}
 """Environment variables with which peers ask the network for nothing and tell it nothing."""
-START = 180.0
-"""Seconds in which a service must be ready."""
 ALIKE = {"same-fp32": 1.0, "same": 0.95}
 """Least share of the textbook's top ten."""
 STAGES = ("queue", "route", "embed", "dense", "lexical", "fuse", "rerank")
@@ -151,13 +148,10 @@ def served(name: str, options: argparse.Namespace) -> Iterator[Served]:
     environment = {**os.environ, **(SILENT if name in PEERS else {})}
     process = subprocess.Popen(command(name, port, options), stdout=subprocess.DEVNULL, env=environment)
     try:
-        client, end = Client(port), time.monotonic() + START
-        while not client.ready():
-            if process.poll() is not None or time.monotonic() > end:
-                if name in PEERS:
-                    raise PeerError("did not start", "see above")
-                raise SystemExit(f"{name} did not start: see above")
-            time.sleep(0.2)
+        if not started(process, Client(port).ready):
+            if name in PEERS:
+                raise PeerError("did not start", "see above")
+            raise SystemExit(f"{name} did not start: see above")
         yield Served(name, port, process, options)
     finally:
         process.terminate()
@@ -168,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     asked = queries(options.queries)[: options.count or None]
     with ExitStack() as stack:
-        systems, absent = started(options, stack)
+        systems, absent = open_all(options, stack)
         floor = Floor(
             open_searcher(options.root, options.index, options.encoder, options.reranker), asked, options.depth
         )
@@ -188,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return verdict(turns, overlaps)
 
 
-def started(options: argparse.Namespace, stack: ExitStack) -> tuple[list[Served], dict[str, str]]:
+def open_all(options: argparse.Namespace, stack: ExitStack) -> tuple[list[Served], dict[str, str]]:
     """The systems that are ready, which end with the stack, and why each other one is not, which is said."""
     systems: list[Served] = []
     absent: dict[str, str] = {}

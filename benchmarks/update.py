@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ import numpy as np
 from app.retrieval.index import CURRENT, current
 from benchmarks.changes import Change, change
 from benchmarks.load import Answer, Client, Load, queries
+from benchmarks.processes import free_port, started
 
 HERE = Path(__file__).resolve().parent.parent
 CHECKED = 5
@@ -71,9 +71,7 @@ def _copy_index(root: Path, name: str, target: Path) -> None:
 @contextmanager
 def _serving(folder: Path, index: str) -> Iterator[int]:
     """The port of a service on the copied index, ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     foreign = {name: value for name, value in os.environ.items() if not name.startswith("BEOPGIL_") and name != "PORT"}
     with (folder / "service.log").open("w") as log:
         service = subprocess.Popen(
@@ -84,11 +82,8 @@ def _serving(folder: Path, index: str) -> Iterator[int]:
             stdout=log,
         )
         try:
-            client = Client(port)
-            while not client.ready():
-                if service.poll() is not None:
-                    raise SystemExit("the service did not start: see above")
-                time.sleep(0.2)
+            if not started(service, Client(port).ready):
+                raise SystemExit("the service did not start: see above")
             yield port
         finally:
             service.terminate()

@@ -13,7 +13,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +21,8 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks.peers.service import Corpus, free_port, options, run, service
+from benchmarks.peers.service import Corpus, options, run, service
+from benchmarks.processes import free_port, started
 
 PATIENCE = 120.0
 """Seconds after which an answer of infinity counts as missing."""
@@ -61,10 +61,8 @@ def infinity(encoder: Path, reranker: Path) -> Iterator[httpx.Client]:
     process = subprocess.Popen(command)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
-            while not _ready(client):
-                if process.poll() is not None:
-                    raise SystemExit("infinity did not start: see above")
-                time.sleep(0.2)
+            if not started(process, lambda: _ready(client)):
+                raise SystemExit("infinity did not start: see above")
             yield client
     finally:
         process.terminate()

@@ -7,7 +7,6 @@ their modules, imports `app`.
 from __future__ import annotations
 
 import argparse
-import socket
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
@@ -82,9 +81,3 @@ def options(name: str) -> argparse.Namespace:
 
 def run(app: FastAPI, port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
