@@ -1,4 +1,4 @@
-"""Processor time and memory of a process with those below it."""
+"""When a process is ready, and processor time and memory of it with those below it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.processes import cpu_seconds, resident, tree
+from benchmarks import processes
+from benchmarks.processes import cpu_seconds, resident, started, tree
 
 BURN = (
     "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint(1, flush=True); input()"
@@ -39,3 +40,15 @@ def test_what_has_ended_goes_on_counting() -> None:
     before = cpu_seconds(tree(os.getpid()))
     subprocess.run([sys.executable, "-c", BURN], input=b"\n", stdout=subprocess.DEVNULL, check=True)
     assert cpu_seconds(tree(os.getpid())) >= before + 0.29
+
+
+def test_a_service_is_ready_or_has_ended_or_took_too_long(
+    parent: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False, True])
+    assert started(parent, lambda: next(answers))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert not started(ended, lambda: False)
+    monkeypatch.setattr(processes, "START", 0.0)
+    assert not started(parent, lambda: False)
