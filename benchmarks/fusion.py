@@ -32,7 +32,7 @@ from app.retrieval.searcher import Searcher
 from app.retrieval.types import Candidates, Filters, FusionWeights, Ids
 from training.index import ENCODER
 from training.measures import means
-from training.recipe import Evaluate
+from training.sections import Evaluate
 from training.systems import SYSTEMS, request
 from training.tracks import CITIZENS, Track, tracks
 

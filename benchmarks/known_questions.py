@@ -32,7 +32,7 @@ from app.retrieval.opening import open_searcher
 from app.retrieval.searcher import Searcher
 from training.index import ENCODER
 from training.measures import means
-from training.recipe import Evaluate
+from training.sections import Evaluate
 from training.systems import rank
 from training.tracks import CITIZENS, Track, tracks
 

@@ -19,8 +19,7 @@ from app.retrieval.reranker import Reranker
 from app.retrieval.store import DocumentStore, PassageStore
 from tests import tiny
 from tests.fakes import FakeEncoder
-from training import cross_encoder, mine
-from training import recipe as recipes
+from training import cross_encoder, mine, sections
 from training.base import open_encoder, transformer
 from training.cross_encoder import ListCollator, base_folder, list_loss, make_trainer, open_model, prepared_model
 from training.dev import DevQuery
@@ -55,8 +54,8 @@ def triples_of(made: Recipe) -> Triples:
 # the losses
 
 
-def section_of(loss: str, **changes: Any) -> recipes.CrossEncoder:
-    return recipes.CrossEncoder.model_validate({"loss": loss, **changes})
+def section_of(loss: str, **changes: Any) -> sections.CrossEncoder:
+    return sections.CrossEncoder.model_validate({"loss": loss, **changes})
 
 
 def test_equal_logits_cost_ln_of_the_list() -> None:

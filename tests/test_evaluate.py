@@ -18,10 +18,11 @@ from training.evaluation_files import markdown, processor, read_file, rounded
 from training.leaks import LeakError
 from training.measures import calibration_error
 from training.pairs import write_rows
-from training.recipe import Evaluate, Recipe, RecipeError
+from training.recipe import Recipe, RecipeError
 from training.report import RunFolder, page
 from training.run_files import write_run
 from training.scores import NAMES, run_of, values
+from training.sections import Evaluate
 from training.systems import DEFAULT, SYSTEMS
 
 SHIPPED = Evaluate().systems

@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 from tests import tiny
 from training.base import open_encoder
 from training.in_batch import NOBODY, InBatchLoss
-from training.recipe import BiEncoder
+from training.sections import BiEncoder
 
 Matrix = npt.NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from training.masked import IGNORED, RATE, hide, train_masked
 from training.pretrain import new_model
-from training.recipe import Pretrain
+from training.sections import Pretrain
 from training.tokenizer import SPECIAL
 from training.tokens import Ragged
 

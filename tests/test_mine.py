@@ -17,7 +17,8 @@ from app.retrieval.store import DocumentStore, PassageStore, write_documents, wr
 from tests import tiny
 from tests.fakes import FakeEncoder
 from training import mine
-from training.recipe import Mine, Recipe, RecipeError
+from training.recipe import Recipe, RecipeError
+from training.sections import Mine
 from training.vectors import Floats, nearest, passage_vectors
 
 

@@ -32,7 +32,8 @@ from training.pretrain import (
     tokenize_pairs,
     train_blocks,
 )
-from training.recipe import Pretrain, Recipe, RecipeError
+from training.recipe import Recipe, RecipeError
+from training.sections import Pretrain
 from training.tokenizer import SPECIAL, train_tokenizer
 from training.tokens import Ragged
 

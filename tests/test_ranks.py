@@ -11,8 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import ranks
-from training import recipe as recipes
+from training import ranks, sections
 from training.ranks import RankError
 from training.recipe import RecipeError
 from training.trainer import GROUP, SeededBatches, own_batch, total_steps
@@ -112,7 +111,7 @@ def test_groups_are_shared_out_alike(groups: list[int], own: int, size: int, epo
 
 @given(st.integers(1, 60), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3))
 def test_steps_are_counted_as_they_are_taken(rows: int, own: int, size: int, accumulation: int) -> None:
-    section = recipes.BiEncoder(batch=own * size, accumulation=accumulation)
+    section = sections.BiEncoder(batch=own * size, accumulation=accumulation)
     with as_rank(0, size):
         taken = math.ceil(len(SeededBatches(range(rows), own, drop_last=False)) / accumulation)
         assert total_steps(section, rows) == max(1, taken)
@@ -122,7 +121,7 @@ def test_steps_are_counted_as_they_are_taken(rows: int, own: int, size: int, acc
 def test_steps_of_groups_are_counted_as_they_are_taken(
     groups: list[int], own: int, size: int, accumulation: int
 ) -> None:
-    section = recipes.BiEncoder(batch=own * size, accumulation=accumulation)
+    section = sections.BiEncoder(batch=own * size, accumulation=accumulation)
     with as_rank(0, size):
         taken = math.ceil(len(list(SeededBatches(Grouped(groups), own, drop_last=False))) / accumulation)
         assert total_steps(section, len(groups), Counter(groups).values()) == max(1, taken)
@@ -130,6 +129,6 @@ def test_steps_of_groups_are_counted_as_they_are_taken(
 
 def test_the_processes_share_the_recipe_s_batch() -> None:
     with as_rank(0, 4):
-        assert own_batch(recipes.BiEncoder(batch=12)) == 3
+        assert own_batch(sections.BiEncoder(batch=12)) == 3
         with pytest.raises(RecipeError, match="batch is 6 and there are 4 processes to share it: make it a multiple"):
-            own_batch(recipes.BiEncoder(batch=6))
+            own_batch(sections.BiEncoder(batch=6))

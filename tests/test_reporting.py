@@ -10,8 +10,7 @@ import pytest
 
 from app.retrieval.store import DocumentStore, PassageStore
 from tests import tiny
-from training import bi_encoder, mine
-from training import recipe as recipes
+from training import bi_encoder, mine, sections
 from training.base import open_encoder
 from training.measures import means
 from training.pool import dev_pool
@@ -65,6 +64,6 @@ def test_a_reporter_that_is_not_installed_is_named_with_the_remedy(monkeypatch: 
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    assert reporter(recipes.BiEncoder()) == "none"
+    assert reporter(sections.BiEncoder()) == "none"
     with pytest.raises(RecipeError, match=r"report_to is 'wandb', which is not installed: pip install wandb"):
-        reporter(recipes.BiEncoder(report_to="wandb"))
+        reporter(sections.BiEncoder(report_to="wandb"))

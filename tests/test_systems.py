@@ -14,7 +14,8 @@ from app.retrieval.searcher import Searcher
 from app.retrieval.types import Floats, Tokens
 from tests.fakes import FakeReranker, build_index
 from tests.judged import CORPUS, query, track, write_dev
-from training.recipe import Evaluate, RecipeError
+from training.recipe import RecipeError
+from training.sections import Evaluate
 from training.systems import DEFAULT, SYSTEMS, Remembering, chief, rank, request, unread
 from training.tracks import Track, tracks
 

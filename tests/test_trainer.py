@@ -15,7 +15,7 @@ from transformers import TrainerControl, TrainerState
 
 from app.errors import ModelError
 from tests import tiny
-from training import recipe as recipes
+from training import sections
 from training.base import open_encoder
 from training.recipe import RecipeError
 from training.trainer import (
@@ -33,7 +33,7 @@ from training.trainer import (
     training_arguments,
 )
 
-SECTION = recipes.BiEncoder()
+SECTION = sections.BiEncoder()
 
 
 def log(watch: LossWatch, losses: list[float], folder: Path) -> None:

@@ -14,7 +14,8 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
 from app.retrieval import device as devices
-from training.recipe import BiEncoder, Recipe, RecipeError, Trainer
+from training.recipe import Recipe, RecipeError
+from training.sections import BiEncoder, Trainer
 
 SETTINGS = "beopgil.json"
 

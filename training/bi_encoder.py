@@ -28,8 +28,7 @@ from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.encoder import Encoder
 from app.retrieval.store import DocumentStore, PassageStore
-from training import ranks
-from training import recipe as recipes
+from training import ranks, sections
 from training.base import base_folder, open_encoder, stored_dtype, token_limits, transformer, write_model
 from training.in_batch import NOBODY, InBatchLoss
 from training.limits import measure_limits
@@ -79,7 +78,7 @@ def run(recipe: Recipe) -> None:
     ranks.on_first(lambda: shutil.rmtree(folder / "checkpoints"))
 
 
-def prepared_model(base: Path, section: recipes.BiEncoder) -> SentenceTransformer:
+def prepared_model(base: Path, section: sections.BiEncoder) -> SentenceTransformer:
     """The base in float32 with what is trained marked as such: an adapter, or the blocks that are not frozen."""
     torch.manual_seed(section.seed)
     model = open_encoder(base, section, devices.resolve("auto"))
@@ -98,7 +97,7 @@ class Trainer(PlainCheckpoints, SentenceTransformerTrainer):
 def make_trainer(
     model: SentenceTransformer,
     triples: Triples,
-    section: recipes.BiEncoder,
+    section: sections.BiEncoder,
     folder: Path,
     evaluator: PoolEvaluator | None,
     guide: SentenceTransformer | None = None,
@@ -147,7 +146,7 @@ class TripleCollator(SentenceTransformerDataCollator):
     as negatives for its query; NOBODY fills up.
     """
 
-    def __init__(self, model: SentenceTransformer, triples: Triples, section: recipes.BiEncoder) -> None:
+    def __init__(self, model: SentenceTransformer, triples: Triples, section: sections.BiEncoder) -> None:
         super().__init__(preprocess_fn=model.preprocess)
         self.model, self.triples, self.section = model, triples, section
 
@@ -214,7 +213,7 @@ def merge(body: Any, adapter: Path) -> Any:
         return PeftModel.from_pretrained(body, str(adapter)).merge_and_unload()
 
 
-def trained_copy(base: Path, section: recipes.BiEncoder, weights: Mapping[str, Tensor]) -> SentenceTransformer:
+def trained_copy(base: Path, section: sections.BiEncoder, weights: Mapping[str, Tensor]) -> SentenceTransformer:
     """The trained model outside of its trainer: after bf16 training the trainer leaves `forward` under autocast."""
     model = open_encoder(base, section)
     if section.lora_rank:
@@ -227,7 +226,7 @@ def trained_copy(base: Path, section: recipes.BiEncoder, weights: Mapping[str, T
 
 
 def parity(
-    model: SentenceTransformer, saved: Path, section: recipes.BiEncoder, texts: tuple[list[str], list[str]]
+    model: SentenceTransformer, saved: Path, section: sections.BiEncoder, texts: tuple[list[str], list[str]]
 ) -> float:
     """The lowest cosine between both models' vectors of one text. ModelError under 1 − PARITY."""
     encoder = Encoder.load(saved, "cpu", "fp32")

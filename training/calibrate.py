@@ -25,8 +25,9 @@ from training.atomic import write
 from training.base import SETTINGS
 from training.calibration import Scored, best_weight, blended, told
 from training.dev import DevQuery, document_keys
-from training.recipe import Evaluate, Recipe
+from training.recipe import Recipe
 from training.reranking import Judged
+from training.sections import Evaluate
 from training.systems import DEFAULT, SYSTEMS, request
 from training.tracks import Track, tracks
 

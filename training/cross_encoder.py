@@ -33,8 +33,7 @@ from app.retrieval.encoder import Encoder
 from app.retrieval.first_token import shorten
 from app.retrieval.reranker import Reranker
 from app.retrieval.store import DocumentStore, PassageStore
-from training import ranks
-from training import recipe as recipes
+from training import ranks, sections
 from training.base import stored_dtype, write_model
 from training.calibration import Scored, best_weight, blended, calibrate, told
 from training.dev import dev_queries
@@ -165,7 +164,7 @@ def graft(model: Any, encoder: Path) -> None:
         own.copy_(table)
 
 
-def open_model(base: Path, section: recipes.CrossEncoder, device: str = "cpu") -> CrossEncoder:
+def open_model(base: Path, section: sections.CrossEncoder, device: str = "cpu") -> CrossEncoder:
     """A cross-encoder in float32 whose prediction is the raw logit."""
     model: CrossEncoder = CrossEncoder(
         str(base),
@@ -194,7 +193,7 @@ def heads(model: CrossEncoder) -> list[str]:
     ]
 
 
-def prepared_model(base: Path, section: recipes.CrossEncoder, device: str = "") -> CrossEncoder:
+def prepared_model(base: Path, section: sections.CrossEncoder, device: str = "") -> CrossEncoder:
     """The base with what is trained marked as such: everything, the upper blocks, or an adapter and the head."""
     torch.manual_seed(section.seed)
     model = open_model(base, section, device or devices.resolve("auto"))
@@ -215,7 +214,7 @@ class Trainer(PlainCheckpoints, CrossEncoderTrainer):
 
 
 def make_evaluator(
-    model: CrossEncoder, section: recipes.CrossEncoder, judged: list[Judged], passages: PassageStore
+    model: CrossEncoder, section: sections.CrossEncoder, judged: list[Judged], passages: PassageStore
 ) -> RerankEvaluator | None:
     """None where there are no dev queries or the loss decides."""
     if not judged or section.best_by == "loss":
@@ -228,7 +227,7 @@ def make_evaluator(
 def make_trainer(
     model: CrossEncoder,
     triples: Triples,
-    section: recipes.CrossEncoder,
+    section: sections.CrossEncoder,
     folder: Path,
     evaluator: RerankEvaluator | None,
 ) -> Trainer:
@@ -256,7 +255,7 @@ class ListCollator(CrossEncoderDataCollator):
     """Rows → `tokens` of batch × (1 + negatives) pairs, each query's positive first, and `label`, bool (batch, 1 +
     negatives): where there is a passage."""
 
-    def __init__(self, model: CrossEncoder, triples: Triples, section: recipes.CrossEncoder) -> None:
+    def __init__(self, model: CrossEncoder, triples: Triples, section: sections.CrossEncoder) -> None:
         super().__init__(preprocess_fn=model.preprocess)
         self.triples, self.section, self.tokens = triples, section, PairTokens(model, section)
 
@@ -283,7 +282,7 @@ class ListLoss(torch.nn.Module):
     margin    how far a negative's logit exceeds the positive's − `margin`
     """
 
-    def __init__(self, model: CrossEncoder, section: recipes.CrossEncoder, batch_tokens: int) -> None:
+    def __init__(self, model: CrossEncoder, section: sections.CrossEncoder, batch_tokens: int) -> None:
         super().__init__()
         self.model, self.section, self.batch_tokens = model, section, batch_tokens
 
@@ -293,7 +292,7 @@ class ListLoss(torch.nn.Module):
         return list_loss(logits, labels, self.section)
 
 
-def list_loss(logits: Tensor, present: Tensor, section: recipes.CrossEncoder) -> Tensor:
+def list_loss(logits: Tensor, present: Tensor, section: sections.CrossEncoder) -> Tensor:
     """`logits` float32 and `present` bool, both (queries, 1 + negatives), the positive first."""
     if section.loss == "listwise":
         masked = logits.masked_fill(~present, -math.inf)
@@ -343,7 +342,7 @@ def merge(model: CrossEncoder, adapter: Path) -> None:
         model[0].model = PeftModel.from_pretrained(transformer(model), str(adapter)).merge_and_unload()
 
 
-def trained_copy(base: Path, section: recipes.CrossEncoder, weights: Mapping[str, Tensor]) -> CrossEncoder:
+def trained_copy(base: Path, section: sections.CrossEncoder, weights: Mapping[str, Tensor]) -> CrossEncoder:
     """The trained model outside of its trainer: after bf16 training the trainer leaves `forward` under autocast."""
     model = open_model(base, section)
     if section.lora_rank:
@@ -354,7 +353,7 @@ def trained_copy(base: Path, section: recipes.CrossEncoder, weights: Mapping[str
 
 
 def parity(
-    trained: CrossEncoder, saved: Path, section: recipes.CrossEncoder, triples: Triples, count: int = 64
+    trained: CrossEncoder, saved: Path, section: sections.CrossEncoder, triples: Triples, count: int = 64
 ) -> float:
     """The largest difference between both models' logits of one pair. ModelError above PARITY."""
     examples = triples.examples[:count]

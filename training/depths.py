@@ -30,7 +30,8 @@ from training.atomic import write
 from training.dev import DevQuery, dev_queries, qrels
 from training.index import ENCODER, RERANKER
 from training.measures import means
-from training.recipe import Evaluate, RecipeError
+from training.recipe import RecipeError
+from training.sections import Evaluate
 from training.systems import DEFAULT, SYSTEMS, request
 
 DEPTHS = (10, 20, 50, 100, 200)

@@ -40,9 +40,10 @@ from training.evaluation_files import write_files
 from training.failures import failures
 from training.index import ENCODER, RERANKER
 from training.rarity import trained_counts
-from training.recipe import Evaluate, Recipe, RecipeError
+from training.recipe import Recipe, RecipeError
 from training.run_files import read_runs, write_run
 from training.scores import NAMES, calibration, judged, recall_curve, run_of, scores, values
+from training.sections import Evaluate
 from training.strata import Articles, strata
 from training.systems import SYSTEMS, Rankings, chief, rank
 from training.tracks import TRACKS, Track, tracks

@@ -21,8 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.retrieval import device as devices
-from training import ranks
-from training import recipe as recipes
+from training import ranks, sections
 
 NOBODY = -1
 """The document of a place without a passage."""
@@ -38,7 +37,7 @@ class InBatchLoss(MultipleNegativesRankingLoss):
     def __init__(
         self,
         model: SentenceTransformer,
-        section: recipes.BiEncoder,
+        section: sections.BiEncoder,
         batch_tokens: int,
         rows: Mapping[int, int] | None = None,
         guide: SentenceTransformer | None = None,

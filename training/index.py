@@ -24,7 +24,8 @@ from app.retrieval.reranker import Reranker
 from app.retrieval.reuse import Stage
 from app.retrieval.types import PairScorer, TextEncoder, tuning_of
 from training import corpus
-from training.recipe import Corpus, Recipe
+from training.recipe import Recipe
+from training.sections import Corpus
 
 ENCODER, RERANKER = "models/beopgil-mini-bi", "models/beopgil-mini-cross"
 """The models that ship."""

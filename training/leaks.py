@@ -31,7 +31,7 @@ from typing import Any
 from app.errors import BeopgilError
 from app.law.text import model_text
 from training.pairs import read_json
-from training.recipe import Pairs
+from training.sections import Pairs
 
 WINDOW, STEP = 60, 20
 STRETCH = WINDOW + STEP - 1

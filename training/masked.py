@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.recipe import Pretrain
+from training.sections import Pretrain
 from training.tokens import Ragged
 
 RATE = 0.3

@@ -29,7 +29,7 @@ from app.retrieval.filters import FilterColumns
 from app.retrieval.lexical import LexicalIndex, weighted
 from app.retrieval.store import DocumentStore, PassageStore
 from app.retrieval.types import Candidates
-from training import recipe as recipes
+from training import sections
 from training.base import base_folder
 from training.dev import Keys, dev_queries, document_keys
 from training.pairs import Row, read_json, write_rows
@@ -143,7 +143,7 @@ def body_hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(match_key(body).encode(), digest_size=8).digest(), "big")
 
 
-def trained_sources(section: recipes.Mine) -> dict[str, int]:
+def trained_sources(section: sections.Mine) -> dict[str, int]:
     """How many rows of train.jsonl to mine of each source: `max_queries`, 0 for all."""
     return dict.fromkeys(section.query_sources, section.max_queries)
 
@@ -174,7 +174,7 @@ def read_rows(path: Path, numbers: Ids) -> Iterator[Row]:
 class Miner:
     """Picks negatives; `counts` says what was dropped why."""
 
-    def __init__(self, section: recipes.Mine, seed: int, pools: Pools) -> None:
+    def __init__(self, section: sections.Mine, seed: int, pools: Pools) -> None:
         self.section, self.seed = section, seed
         self.documents, self.passages, self.encoder = pools.documents, pools.passages, pools.encoder
         self.counts: Counter[str] = Counter()

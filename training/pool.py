@@ -14,7 +14,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 
 from app.retrieval import device as devices
 from app.retrieval.store import DocumentStore, PassageStore
-from training import recipe as recipes
+from training import sections
 from training.dev import DevQuery, Keys, dev_queries, document_keys, fold, qrels
 from training.measures import means
 from training.pairs import read_json
@@ -32,7 +32,7 @@ class PoolEvaluator(BaseEvaluator):
     """nDCG@10, RR@10, R@10 and R@100 of a bi-encoder over the pool."""
 
     def __init__(
-        self, section: recipes.BiEncoder, queries: list[DevQuery], pool: Ids, passages: PassageStore, keys: Keys
+        self, section: sections.BiEncoder, queries: list[DevQuery], pool: Ids, passages: PassageStore, keys: Keys
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # the library does not type it
         self.section, self.queries, self.pool, self.keys = section, queries, pool, keys

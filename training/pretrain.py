@@ -35,7 +35,8 @@ from transformers import BertConfig, BertModel, ModernBertConfig, ModernBertMode
 
 from training.masked import train_masked
 from training.pairs import Row, read_json
-from training.recipe import Pretrain, Recipe, RecipeError
+from training.recipe import Recipe, RecipeError
+from training.sections import Pretrain
 from training.tokenizer import SPECIAL, seen_passages, tokens_per_character, train_tokenizer
 from training.tokens import Ragged, encode
 

@@ -17,7 +17,7 @@ from app.retrieval import device as devices
 from app.retrieval.fusion import RECALL, fuse, sureness, with_family
 from app.retrieval.reranker import pair_layout
 from app.retrieval.types import Candidates, Tokens, tuning_of
-from training import recipe as recipes
+from training import sections
 from training.dev import DevQuery
 from training.mine import Pool
 from training.vectors import Floats, Ids, TextEncoder, nearest
@@ -29,7 +29,7 @@ Pair = tuple[Tokens, Tokens]
 class PairTokens:
     """Texts → pairs as app.retrieval.reranker makes them: the query cut at its own limit, the passage at the rest."""
 
-    def __init__(self, model: CrossEncoder, section: recipes.CrossEncoder) -> None:
+    def __init__(self, model: CrossEncoder, section: sections.CrossEncoder) -> None:
         self.tokenizer, self.section = model.tokenizer, section
         self.layout = pair_layout(self.tokenizer)
         self.pad_id = int(self.tokenizer.pad_token_id or 0)

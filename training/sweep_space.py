@@ -18,7 +18,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from training.recipe import Range, Recipe, RecipeError, Section, Sweep, build
+from training.recipe import Recipe, RecipeError, build
+from training.sections import Range, Section, Sweep
 
 Params = Mapping[str, Any]
 """Key → value as optuna keeps it: a number of a range, or the TOML text of a choice."""

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from training import plots
 from training.atomic import write
-from training.recipe import Recipe, Sweep
+from training.recipe import Recipe
+from training.sections import Sweep
 from training.sweep_space import overrides, toml, values
 
 MEASURES = "measures"

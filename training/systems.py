@@ -24,7 +24,8 @@ from app.errors import NotReady
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import Filters, Floats, Mode, PairScorer, SearchRequest, Tokens, Understood
 from training.dev import DevQuery
-from training.recipe import Evaluate, RecipeError
+from training.recipe import RecipeError
+from training.sections import Evaluate
 from training.tracks import Track
 from training.unfinished import Unfinished
 

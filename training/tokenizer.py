@@ -9,7 +9,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from app.retrieval.store import DocumentStore, PassageStore
 from training.pairs import read_json
-from training.recipe import Pretrain, Recipe
+from training.recipe import Recipe
+from training.sections import Pretrain
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[Q]", "[D]")
 

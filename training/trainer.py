@@ -31,8 +31,7 @@ from transformers.trainer_utils import EvalLoopOutput, get_last_checkpoint
 
 from app.errors import BeopgilError, ModelError
 from app.retrieval import device as devices
-from training import ranks
-from training import recipe as recipes
+from training import ranks, sections
 from training.atomic import write
 from training.recipe import RecipeError
 from training.reranking import evaluating
@@ -53,7 +52,7 @@ class DeadLossError(BeopgilError):
 # Arguments
 
 
-def precision(section: recipes.Trainer, device: str) -> Precision:
+def precision(section: sections.Trainer, device: str) -> Precision:
     """The format to train in. fp16 without a GPU falls back to auto, and says so."""
     wanted = section.precision
     if wanted == "fp16" and not device.startswith("cuda"):
@@ -65,7 +64,7 @@ def precision(section: recipes.Trainer, device: str) -> Precision:
 
 
 def training_arguments(
-    kind: type[Arguments], section: recipes.Trainer, folder: Path, *, device: str, steps: int, evaluated: bool
+    kind: type[Arguments], section: sections.Trainer, folder: Path, *, device: str, steps: int, evaluated: bool
 ) -> Arguments:
     """Arguments of a run of `steps` optimiser steps, evaluated and saved every `eval_steps` and at the end."""
     number_format, gpu = precision(section, device), device.startswith("cuda")
@@ -107,7 +106,7 @@ def training_arguments(
     return made
 
 
-def own_batch(section: recipes.Trainer) -> int:
+def own_batch(section: sections.Trainer) -> int:
     """One process's part of a batch. RecipeError where the processes cannot share it equally."""
     own, rest = divmod(section.batch, ranks.size())
     if rest or own == 0:
@@ -118,7 +117,7 @@ def own_batch(section: recipes.Trainer) -> int:
     return own
 
 
-def reporter(section: recipes.Trainer) -> str:
+def reporter(section: sections.Trainer) -> str:
     """Where the run's curves go; RecipeError where what was asked for is not installed."""
     wanted = section.report_to
     try:
@@ -129,7 +128,7 @@ def reporter(section: recipes.Trainer) -> str:
     return wanted
 
 
-def total_steps(section: recipes.Trainer, rows: int, groups: Iterable[int] = ()) -> int:
+def total_steps(section: sections.Trainer, rows: int, groups: Iterable[int] = ()) -> int:
     """Optimiser steps of a run over `rows` training rows; `groups` says how many of them are in each GROUP."""
     if section.max_steps > 0:
         return section.max_steps
@@ -189,7 +188,7 @@ class SeededBatches(DefaultBatchSampler):
 # What is trained
 
 
-def add_lora(model: Any, section: recipes.Trainer, *, task: str, modules_to_save: list[str] | None = None) -> None:
+def add_lora(model: Any, section: sections.Trainer, *, task: str, modules_to_save: list[str] | None = None) -> None:
     """Inject an adapter into a sentence-transformers model; only it (and `modules_to_save`) stays trainable."""
     targets = section.lora_targets if isinstance(section.lora_targets, str) else list(section.lora_targets)
     config = LoraConfig(
@@ -206,7 +205,7 @@ def add_lora(model: Any, section: recipes.Trainer, *, task: str, modules_to_save
         raise RecipeError(f'lora_targets {targets!r} do not fit this model ({error}); use "all-linear"') from error
 
 
-def recompute_activations(model: Any, section: recipes.Trainer) -> None:
+def recompute_activations(model: Any, section: sections.Trainer) -> None:
     """Where the recipe asks for it, keep no activations inside blocks: less memory, a third more time."""
     if section.gradient_checkpointing:
         model.transformers_model.activation_checkpointing_enable({"use_reentrant": False})
@@ -344,7 +343,7 @@ def write_measures(trainer: BaseTrainer, folder: Path) -> dict[str, float]:
     return measures
 
 
-def inputs_of(section: recipes.Trainer, *files: Path) -> str:
+def inputs_of(section: sections.Trainer, *files: Path) -> str:
     """A hash of a section and of what it trains on: a checkpoint made from anything else is not resumed."""
     digest = hashlib.sha256(section.model_dump_json().encode())
     for path in files:
@@ -374,7 +373,7 @@ class LossWatch(TrainerCallback):
             )
 
 
-def callbacks(section: recipes.Trainer, *, candidates: int, evaluated: bool) -> list[TrainerCallback]:
+def callbacks(section: sections.Trainer, *, candidates: int, evaluated: bool) -> list[TrainerCallback]:
     """`candidates` per query that the loss chooses among, 0 for a loss that is not over candidates."""
     chosen: list[TrainerCallback] = [LossWatch(candidates)] if candidates > 1 else []
     chosen.extend(WATCHERS.get())
