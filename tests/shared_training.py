@@ -29,7 +29,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "whole": {"bi_encoder": {**BI, "lora_rank": 0}},
     "by_loss": {"bi_encoder": {**BI, "best_by": "loss", "max_steps": 2, "eval_steps": 1, "warmup_ratio": 0.0}},
     "accumulated": {"bi_encoder": {**BI, "batch": 2, "accumulation": 2}},
-    "options": {"bi_encoder": {**BI, "guide": True, "frequency": 0.5, "dimensions": (8,)}},
+    "options": {"bi_encoder": {**BI, "guide": True, "frequency": 0.5, "dimensions": (8,), "distillation": 0.5}},
     "resumed": {"bi_encoder": BI},
     "listwise": {"cross_encoder": CROSS},
     "binary": {"cross_encoder": {**CROSS, "loss": "binary", "positive_weight": 2.0}},
@@ -66,6 +66,7 @@ def prepare(folder: Path, case: str) -> None:
     for number, row in enumerate(rows):
         row["hard_negatives"] = row["hard_negatives"][: 1 + number % 4]
         row["exclude"] = row["exclude"][: number % 3]
+        row["teacher"] = [3.0, *(float(n) for n in range(len(row["hard_negatives"])))]
     made.triples.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for config in (folder / case).rglob("config.json"):
         settings = json.loads(config.read_text())

@@ -30,11 +30,11 @@ from app.retrieval.encoder import Encoder
 from app.retrieval.store import DocumentStore, PassageStore
 from training import ranks, sections
 from training.base import base_folder, open_encoder, stored_dtype, token_limits, transformer, write_model
-from training.in_batch import NOBODY, InBatchLoss
+from training.in_batch import NOBODY, TEACHER, InBatchLoss
 from training.limits import measure_limits
 from training.pool import PoolEvaluator, dev_pool
 from training.rarity import write_trained_counts
-from training.recipe import Recipe
+from training.recipe import Recipe, RecipeError
 from training.trainer import (
     GROUP,
     PlainCheckpoints,
@@ -49,7 +49,7 @@ from training.trainer import (
     training_arguments,
     write_measures,
 )
-from training.triples import Triples, read_triples
+from training.triples import Example, Triples, read_triples
 from training.vectors import Ids
 
 PARITY = 1e-3
@@ -61,6 +61,8 @@ def run(recipe: Recipe) -> None:
     section, folder = recipe.bi_encoder, recipe.folder("bi_encoder")
     documents, passages = DocumentStore(recipe.documents), PassageStore(recipe.passages)
     triples = read_triples(recipe.triples, documents, passages)
+    if section.distillation and not all(example.teacher for example in triples.examples):
+        raise RecipeError("bi_encoder.distillation needs a teacher's logits: set mine.teacher and mine again")
     base = ranks.on_first(lambda: base_folder(recipe, section))
     model = prepared_model(base, section)
     evaluator = dev_pool(recipe, documents, passages, triples)
@@ -161,11 +163,21 @@ class TripleCollator(SentenceTransformerDataCollator):
         passages = self._tokens(texts, "document", self.section.passage_tokens)
         batch = {f"query_{name}": tensor for name, tensor in queries.items()}
         batch |= {f"passage_{name}": tensor for name, tensor in passages.items()}
+        if self.section.distillation:
+            batch[f"passage_{TEACHER}"] = self._logits(examples)
         return batch | {"label": self._documents(columns, [example.known for example in examples])}
 
     def _tokens(self, texts: list[str], prompt: str, limit: int) -> dict[str, Tensor]:
         features = self.model.preprocess(texts, prompt=self.model.prompts.get(prompt) or None, max_length=limit)
         return {name: value for name, value in features.items() if isinstance(value, Tensor) and value.ndim == 2}
+
+    def _logits(self, examples: Sequence[Example]) -> Tensor:
+        """float32, in the order of the passages; −∞ is a place without one."""
+        logits = np.full((1 + self.section.negatives, len(examples)), -np.inf, dtype=np.float32)
+        for place, example in enumerate(examples):
+            found = example.teacher[: len(logits)]
+            logits[: len(found), place] = found
+        return torch.from_numpy(logits.reshape(-1))
 
     def _documents(self, columns: list[list[int]], known: list[tuple[int, ...]]) -> Tensor:
         label = np.full((len(known), len(columns) + max(map(len, known))), NOBODY, dtype=np.int64)

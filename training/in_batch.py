@@ -5,7 +5,8 @@
 `frequency` is the correction of sampling bias (Yi et al. 2019): what is often a positive is often an in-batch negative
 too, and a document that courts cite a thousand times is not for that the better answer. A guide, the model as it was
 before this training, masks what it holds for better than the positive (GISTEmbed, Solatorio 2024). `dimensions` repeats
-the loss for the first d numbers of each vector (Matryoshka, Kusupati et al. 2022).
+the loss for the first d numbers of each vector (Matryoshka, Kusupati et al. 2022). `distillation` adds the distance
+(Kullback-Leibler) of a query's own passages from a cross-encoder's softmax over them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from training import ranks, sections
 
 NOBODY = -1
 """The document of a place without a passage."""
+TEACHER = "teacher"
+"""The feature of a batch's passages that holds a cross-encoder's logits, float32 (passages,)."""
 
 
 class InBatchLoss(MultipleNegativesRankingLoss):
@@ -49,6 +52,8 @@ class InBatchLoss(MultipleNegativesRankingLoss):
 
     def forward(self, sentence_features: Any, labels: Tensor) -> Tensor:
         """Mean loss over this process's queries, a float32 scalar."""
+        sentence_features = [dict(features) for features in sentence_features]
+        logits = sentence_features[1].pop(TEACHER, None)
         queries, own = (self._embed(self.model, features) for features in sentence_features)
         width = len(own) // len(queries)
         passages, start = ranks.gathered(own)
@@ -56,7 +61,22 @@ class InBatchLoss(MultipleNegativesRankingLoss):
         mask = self.false_negatives(candidates, labels[:, width:], start)
         if self._guide:
             mask = mask | self._guided(sentence_features, start)
-        return torch.stack([self._choice(queries, passages, mask, candidates, start, d) for d in self._sizes()]).mean()
+        choices = [self._choice(queries, passages, mask, candidates, start, d) for d in self._sizes()]
+        loss = torch.stack(choices).mean()
+        if logits is None:
+            return loss
+        return loss + self.section.distillation * self._from_teacher(queries, own, logits.view(width, -1).T)
+
+    def _from_teacher(self, queries: Tensor, own: Tensor, logits: Tensor) -> Tensor:
+        """Mean KL(softmax(logits) ‖ softmax(cosine / temperature)) over (queries, width); −∞ is a place without a
+        passage."""
+        passages = own.view(logits.shape[1], len(queries), -1).transpose(0, 1)
+        scores = self.scale * functional.cosine_similarity(queries[:, None], passages, dim=2)
+        empty = torch.isinf(logits)
+        wanted = functional.log_softmax(logits, dim=1).masked_fill(empty, 0)
+        given = functional.log_softmax(scores.masked_fill(empty, -math.inf), dim=1).masked_fill(empty, 0)
+        apart = wanted.exp() * (wanted - given)
+        return apart.masked_fill(empty, 0).sum(dim=1).mean()
 
     def _sizes(self) -> tuple[int | None, ...]:
         return (None, *self.section.dimensions)

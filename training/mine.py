@@ -4,7 +4,7 @@ Rows come from train.jsonl (positives by id) and, where the recipe asks, from th
 as text). The candidates of a query are its dense and lexical neighbours among the passages of its positives' kind, and
 the articles beside a positive in its law. Dropped are: a positive's document (or its namesake), what the same decision
 cites, the decision itself, passages with a positive's text or all but its vector, and whatever scores above `margin` ×
-the best positive: likely relevant, only not cited.
+the best positive: likely relevant, only not cited. A teacher (training/teaching.py) may read what was chosen.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from app.retrieval import device as devices
 from app.retrieval.encoder import Encoder
 from app.retrieval.filters import FilterColumns
 from app.retrieval.lexical import LexicalIndex, weighted
+from app.retrieval.reranker import Reranker
 from app.retrieval.store import DocumentStore, PassageStore
 from app.retrieval.types import Candidates
 from training import sections
@@ -34,6 +35,7 @@ from training.base import base_folder
 from training.dev import Keys, dev_queries, document_keys
 from training.pairs import Row, read_json, write_rows
 from training.recipe import Recipe, RecipeError
+from training.teaching import Teacher
 from training.vectors import Floats, Ids, TextEncoder, nearest, passage_vectors
 
 CHUNK = 512
@@ -89,11 +91,14 @@ def mine(recipe: Recipe, pools: Pools, target: Path) -> Counter[str]:
         raise RecipeError(
             f"{recipe.train_pairs} has no rows of mine.query_sources {list(recipe.mine.query_sources)}: name others"
         )
-    triples = (
+    triples: Iterator[Row] = (
         row
         for path, kind, numbers in chosen
         for row in miner.triples(read_rows(path, numbers), pools[kind], len(numbers))
     )
+    if recipe.mine.teacher:
+        reranker = Reranker.load(recipe.mine.teacher)
+        triples = Teacher(reranker, pools.passages, recipe.mine.teacher_margin, miner.counts).taught(triples)
     write_rows(target, triples)
     print("  ".join(f"{reason} {count:,}" for reason, count in miner.counts.most_common()), flush=True)
     return miner.counts

@@ -100,6 +100,16 @@ class Mine(Section):
     """Articles before and after a positive in its law that are candidates too."""
     duplicate: float = 0.98
     """Cosine above which a candidate is taken for the positive's own rule under another number."""
+    teacher: str = ""
+    """Hub name or folder of a cross-encoder that reads every positive and negative; "" for none."""
+    teacher_margin: float | None = None
+    """A negative whose logit is not this far below the best positive's is dropped; None drops none."""
+
+    @model_validator(mode="after")
+    def _margin_has_a_teacher(self) -> Self:
+        if self.teacher_margin is not None and not self.teacher:
+            raise ValueError("teacher_margin needs a teacher: name a cross-encoder")
+        return self
 
 
 class Trainer(Section):
@@ -152,6 +162,8 @@ class BiEncoder(Trainer):
     """Mask in-batch negatives that the base prefers to the positive."""
     dimensions: tuple[int, ...] = ()
     """Shorter vectors that are trained too (Matryoshka)."""
+    distillation: float = Field(default=0.0, ge=0)
+    """Weight of the distance to what mine.teacher says of a query's own positive and negatives; 0 is none."""
     negatives: int = 4
     query_prompt: str = "query: "
     passage_prompt: str = "passage: "

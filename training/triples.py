@@ -23,6 +23,8 @@ class Example:
     negatives: tuple[int, ...]
     known: tuple[int, ...]
     source: str = ""
+    teacher: tuple[float, ...] = ()
+    """A cross-encoder's logits of the positive and the negatives; () where none has read them."""
 
 
 @dataclass
@@ -86,7 +88,7 @@ def _add_ids(triples: Triples, row: Row, documents: DocumentStore, groups: Ids, 
         [rows[p] for p in row["positive_passages"]],
         [rows[p] for p in row["hard_negatives"]],
         _excluded(row, documents, groups),
-        row.get("source", ""),
+        row,
     )
 
 
@@ -112,7 +114,7 @@ def _add_inline(
         [number(text, owner) for text in row["pos"]],
         [*(number(text) for text in row.get("neg", ())), *(triples.passages.rows[p] for p in mined)],
         [*_excluded(row, documents, groups), *([] if owner is None else [int(groups[owner])])],
-        row.get("source", ""),
+        row,
     )
 
 
@@ -128,9 +130,14 @@ def _excluded(row: Row, documents: DocumentStore, groups: Ids) -> list[int]:
 
 
 def _add(
-    triples: Triples, query: str, positives: list[int], negatives: list[int], excluded: list[int], source: str
+    triples: Triples, query: str, positives: list[int], negatives: list[int], excluded: list[int], row: Row
 ) -> None:
     known = tuple(sorted({triples.document(passage) for passage in positives} | set(excluded)))
+    logits = row.get("teacher", [])
+    if logits and len(logits) != len(positives) + len(negatives):
+        raise PairsError(f"a row has {len(logits)} logits of the teacher for other passages; mine again: {query[:40]}")
+    own, others = logits[: len(positives)], logits[len(positives) :]
     for turn, positive in enumerate(positives):
         rotated = negatives[turn:] + negatives[:turn]
-        triples.examples.append(Example(query, positive, tuple(rotated), known, source))
+        teacher = (own[turn], *others[turn:], *others[:turn]) if logits else ()
+        triples.examples.append(Example(query, positive, tuple(rotated), known, row.get("source", ""), teacher))
