@@ -8,7 +8,8 @@ mean just what their terms do. Every term stands in the statutes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
 from operator import itemgetter
 
@@ -27,16 +28,29 @@ def _rest(key: str) -> str:
     return f"({_BLANK.join(map(re.escape, key[1:].split(' ')))}{behind})"
 
 
-def _letter(letter: str, keys: Iterable[str]) -> str:
-    return f"{letter}(?:{'|'.join(map(_rest, keys))})"
+_KEYS = {
+    letter: tuple(sorted(keys, key=lambda key: (-len(key), key)))
+    for letter, keys in groupby(sorted(EVERYDAY), key=itemgetter(0))
+}
+"""By their first letters, the longest first."""
+_START = re.compile(rf"(?<![가-힣0-9])[{re.escape(''.join(_KEYS))}]")
+"""Where a word begins that a key may begin. After a digit stands a counter: 2차 사고 is no 차 사고."""
 
 
-_KEYS = sorted(EVERYDAY, key=lambda key: (key[0], -len(key), key))
-_LETTERS = "|".join(_letter(letter, keys) for letter, keys in groupby(_KEYS, key=itemgetter(0)))
-_PATTERN = re.compile(rf"(?<![가-힣0-9])(?:{_LETTERS})")
-"""Group n is key n - 1; keys stand under their first letters, which is a hundred times faster than side by side.
+@cache
+def _under(letter: str) -> re.Pattern[str]:
+    """Group n is the rest of the n-th key under a letter, counted from 1."""
+    return re.compile("|".join(map(_rest, _KEYS[letter])))
 
-After a digit stands a counter: 2차 사고 is no 차 사고."""
+
+def _keys(text: str) -> Iterator[str]:
+    """The keys that a text holds, in its order; none begins within another."""
+    at = 0
+    while start := _START.search(text, at):
+        found = _under(start[0]).match(text, start.end())
+        at = found.end() if found else start.end()
+        if found:
+            yield _KEYS[start[0]][(found.lastindex or 0) - 1]
 
 
 def legal_terms(text: str) -> tuple[str, ...]:
@@ -45,5 +59,4 @@ def legal_terms(text: str) -> tuple[str, ...]:
     Of overlapping keys the first counts, of those that begin together the longest. Linear in the text; never raises.
     """
     text = nfc(text)
-    keys = (_KEYS[(match.lastindex or 0) - 1] for match in _PATTERN.finditer(text.upper()))
-    return tuple(dict.fromkeys(term for key in keys for term in EVERYDAY[key] if term not in text))
+    return tuple(dict.fromkeys(term for key in _keys(text.upper()) for term in EVERYDAY[key] if term not in text))
