@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,18 @@ from tests.test_first_token import SIZE, batch, modern
 WHOLE = {"global_attn_every_n_layers": 1}
 
 
+def read(folder: Path, model: Any, dtype: torch.dtype = torch.float32) -> ShortModernBert | None:
+    model.save_pretrained(str(folder))
+    return ShortModernBert.read(folder, dtype)
+
+
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("more", [{}, {"attention_bias": True, "norm_bias": True, "mlp_bias": True}])
 @pytest.mark.parametrize("blocks", [2, 3])
-def test_logits_are_those_of_the_whole_model(padded: bool, more: dict[str, Any], blocks: int) -> None:
+def test_logits_are_those_of_the_whole_model(tmp_path: Path, padded: bool, more: dict[str, Any], blocks: int) -> None:
     settings: dict[str, Any] = {**WHOLE, **more, "num_hidden_layers": blocks}
     features = batch(padded)
-    whole, short = modern(**settings)(**features).logits[:, 0], ShortModernBert.of(modern(**settings))
+    whole, short = modern(**settings)(**features).logits[:, 0], read(tmp_path, modern(**settings))
     assert short is not None
     assert whole.std() > 1e-3, "logits that do not differ compare nothing"
     found = short(features["input_ids"], features["attention_mask"])
@@ -28,21 +34,21 @@ def test_logits_are_those_of_the_whole_model(padded: bool, more: dict[str, Any],
     torch.testing.assert_close(found, whole.detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_texts_may_be_longer_than_the_model_says() -> None:
+def test_texts_may_be_longer_than_the_model_says(tmp_path: Path) -> None:
     settings: dict[str, Any] = {**WHOLE, "num_hidden_layers": 2, "max_position_embeddings": 16}
     features = batch(padded=False)
-    short = ShortModernBert.of(modern(**settings))
+    short = read(tmp_path, modern(**settings))
     assert short is not None
     found = short(features["input_ids"], features["attention_mask"])
     torch.testing.assert_close(found, modern(**settings)(**features).logits[:, 0].detach(), rtol=1e-4, atol=1e-5)
 
 
-def test_in_bf16_it_is_as_near_to_fp32_as_the_library() -> None:
+def test_in_bf16_it_is_as_near_to_fp32_as_the_library(tmp_path: Path) -> None:
     settings: dict[str, Any] = {**WHOLE, "num_hidden_layers": 2}
     features = batch(padded=True)
     exact = modern(**settings)(**features).logits[:, 0]
     library = modern(**settings).to(torch.bfloat16)(**features).logits[:, 0].float()
-    short = ShortModernBert.of(modern(**settings).to(torch.bfloat16))
+    short = read(tmp_path, modern(**settings), torch.bfloat16)
     assert short is not None
     found = short(features["input_ids"], features["attention_mask"])
     assert (found - exact).abs().mean() < 2 * (library - exact).abs().mean()
@@ -52,9 +58,9 @@ def test_in_bf16_it_is_as_near_to_fp32_as_the_library() -> None:
     "more",
     [{"classifier_pooling": "mean", **WHOLE}, {"global_attn_every_n_layers": 3}, {"num_hidden_layers": 1, **WHOLE}],
 )
-def test_others_are_computed_whole(more: dict[str, Any]) -> None:
-    assert ShortModernBert.of(modern(**more)) is None
+def test_others_are_computed_whole(tmp_path: Path, more: dict[str, Any]) -> None:
+    assert read(tmp_path, modern(**more)) is None
 
 
-def test_a_bert_is_computed_whole() -> None:
-    assert ShortModernBert.of(BertForSequenceClassification(BertConfig(**SIZE))) is None
+def test_a_bert_is_computed_whole(tmp_path: Path) -> None:
+    assert read(tmp_path, BertForSequenceClassification(BertConfig(**SIZE))) is None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 from app.retrieval.encoder import Encoder
@@ -27,7 +29,7 @@ def model() -> SentenceTransformer:
 @settings(deadline=None, max_examples=20)
 @given(texts=st.lists(st.text(max_size=300), min_size=1, max_size=6), limit=st.integers(4, 64))
 def test_it_is_the_model(model: SentenceTransformer, texts: list[str], limit: int) -> None:
-    short = TokenMean.of(model)
+    short = TokenMean.read(SHIPPED)
     assert short is not None
     with torch.inference_mode():
         features = model.preprocess(texts, prompt="[Q] ", max_length=limit)
@@ -36,16 +38,42 @@ def test_it_is_the_model(model: SentenceTransformer, texts: list[str], limit: in
     assert short.encode(texts, "[Q] ", limit) == pytest.approx(wanted, abs=2e-6)
 
 
-def test_a_model_with_positions_goes_the_long_way(model: SentenceTransformer) -> None:
-    body: Any = model.transformers_model
-    positions = body.embeddings.position_embeddings.weight
-    with torch.no_grad():
-        positions[3] = 1.0
-    try:
-        assert TokenMean.of(model) is None
-    finally:
-        with torch.no_grad():
-            positions[3] = 0.0
+def test_it_says_of_itself_what_the_model_says(model: SentenceTransformer) -> None:
+    short = TokenMean.read(SHIPPED)
+    assert short is not None
+    assert short.max_seq_length == model.max_seq_length
+    assert short.prompts == model.prompts
+    assert short.get_embedding_dimension() == model.get_embedding_dimension()
+
+
+def changed(folder: Path, name: str, **changes: object) -> Path:
+    """A copy of the shipped model with other settings in one of its files."""
+    copy = Path(shutil.copytree(SHIPPED, folder / "copy"))
+    settings = json.loads((copy / name).read_text())
+    (copy / name).write_text(json.dumps({**settings, **changes}))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("config.json", {"num_hidden_layers": 1}),
+        ("config.json", {"model_type": "roberta"}),
+        ("1_Pooling/config.json", {"pooling_mode": "cls"}),
+        ("1_Pooling/config.json", {"include_prompt": False}),
+        ("sentence_bert_config.json", {"do_lower_case": True}),
+    ],
+)
+def test_other_models_go_the_long_way(tmp_path: Path, name: str, changes: dict[str, object]) -> None:
+    assert TokenMean.read(changed(tmp_path, name, **changes)) is None
+
+
+def test_a_model_with_positions_goes_the_long_way(tmp_path: Path) -> None:
+    copy = changed(tmp_path, "config.json")
+    weights = load_file(copy / "model.safetensors")
+    weights["embeddings.position_embeddings.weight"][3] = 1.0
+    save_file(weights, copy / "model.safetensors")
+    assert TokenMean.read(copy) is None
 
 
 def test_no_texts_no_vectors() -> None:

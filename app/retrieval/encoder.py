@@ -6,19 +6,19 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Transformer
-from sentence_transformers.util import batch_to_device
 
 from app.errors import ModelError
 from app.retrieval import device as devices
 from app.retrieval.device import Precision
 from app.retrieval.token_mean import TokenMean
 from app.retrieval.types import Floats
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 BLOCK = 4096
 """Texts that are sorted by length together while an index is built."""
@@ -29,10 +29,10 @@ TOKENS_PER_CHAR = 0.7
 class Encoder:
     """Texts → float32 vectors (n, dim) of length 1. One forward pass at a time; safe to call from several threads."""
 
-    def __init__(self, model: SentenceTransformer, folder: Path) -> None:
+    def __init__(self, model: SentenceTransformer | TokenMean, folder: Path) -> None:
         settings = devices.model_settings(folder)
         window = int(model.max_seq_length or 512)
-        self.model = model.eval()
+        self.model = model
         self.name = str(settings.get("name", folder.name))
         self.dim = int(model.get_embedding_dimension() or 0)
         self.weights_sha256 = devices.weights_sha256(folder)
@@ -45,7 +45,6 @@ class Encoder:
         self.court_width = float(settings.get("court_width", 0.02))
         self.device = str(model.device)
         self.batch_tokens = devices.batch_tokens(self.device)
-        self._mean = TokenMean.of(self.model)
         self._lock = threading.Lock()
 
     @classmethod
@@ -53,16 +52,10 @@ class Encoder:
         """Open a model folder, or a hub model by name. Raises ModelError naming the folder and the remedy."""
         folder, device = devices.model_folder(path), devices.resolve(device)
         try:
-            model = SentenceTransformer(
-                str(folder),
-                device=device,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs=devices.model_options(device, precision),
-            )
+            model = TokenMean.read(folder) if device == "cpu" else None
+            return cls(model or _library_model(folder, device, precision), folder)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"{folder} is no usable sentence-transformers model ({error}); train it again") from error
-        return cls(model, folder)
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         """Query vectors, with the model's own query prompt; cut at `query_tokens`."""
@@ -79,19 +72,37 @@ class Encoder:
             yield self.encode_passages(block)
 
     def _encode(self, texts: Sequence[str], prompt: str, max_tokens: int) -> Floats:
-        if self._mean is not None:
+        model = self.model
+        if isinstance(model, TokenMean):
             with self._lock:
-                return self._mean.encode(texts, prompt, max_tokens)
+                return model.encode(texts, prompt, max_tokens)
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         lengths = [min(max_tokens, int((len(prompt) + len(text)) * TOKENS_PER_CHAR) + 3) for text in texts]
         for batch in devices.token_batches(lengths, self.batch_tokens):
-            vectors[batch] = self._forward([texts[i] for i in batch], prompt, max_tokens)
+            vectors[batch] = self._forward(model, [texts[i] for i in batch], prompt, max_tokens)
         return vectors
 
-    def _forward(self, texts: list[str], prompt: str, max_tokens: int) -> Floats:
-        options: dict[str, Any] = {"max_length": max_tokens} if isinstance(self.model[0], Transformer) else {}
+    def _forward(self, model: SentenceTransformer, texts: list[str], prompt: str, max_tokens: int) -> Floats:
+        from sentence_transformers.base.modules import Transformer
+        from sentence_transformers.util import batch_to_device
+
+        options: dict[str, Any] = {"max_length": max_tokens} if isinstance(model[0], Transformer) else {}
         with self._lock, torch.inference_mode():
-            features = self.model.preprocess(texts, prompt=prompt or None, **options)
-            vectors = self.model(batch_to_device(features, self.model.device))["sentence_embedding"].float()
+            features = model.preprocess(texts, prompt=prompt or None, **options)
+            vectors = model(batch_to_device(features, model.device))["sentence_embedding"].float()
         normal: Floats = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
         return normal
+
+
+def _library_model(folder: Path, device: str, precision: Precision) -> SentenceTransformer:
+    # Here and not above: its import takes seconds and holds 0.1 GB, which the model that ships does without.
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(
+        str(folder),
+        device=device,
+        local_files_only=True,
+        trust_remote_code=False,
+        model_kwargs=devices.model_options(device, precision),
+    )
+    return model.eval()

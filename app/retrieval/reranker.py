@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
 from app.errors import ModelError
 from app.retrieval import device as devices
@@ -90,12 +90,10 @@ def blends(settings: Mapping[str, Any]) -> Blends:
 class Reranker:
     """Logits are float32 (n,), before the sigmoid. One forward pass at a time; safe to call from several threads."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        """`model` is a ShortModernBert, or one of transformers for classifying sequences."""
         settings = devices.model_settings(folder)
         self.model, self.tokenizer = model, tokenizer
-        self.model.train(False)
-        shorten(model)
-        self._short = ShortModernBert.of(model)
         self.name = str(settings.get("name", folder.name))
         self.weights_sha256 = devices.weights_sha256(folder)
         self.max_tokens = int(settings.get("max_tokens", min(int(tokenizer.model_max_length), 512)))
@@ -104,14 +102,15 @@ class Reranker:
         self.scale, self.bias = float(calibration.get("scale", 1.0)), float(calibration.get("bias", 0.0))
         self.blends = blends(settings)
         self.layout = pair_layout(tokenizer)
-        self._typed = self.layout.segments is not None and "token_type_ids" in signature(model.forward).parameters
+        taken = signature(getattr(model, "forward", model)).parameters
+        self._typed = self.layout.segments is not None and "token_type_ids" in taken
         self.device = str(model.device)
         self.batch_tokens = devices.batch_tokens(self.device)
         self._lock = threading.Lock()
         self._check()
 
     def _check(self) -> None:
-        labels, room = self.model.config.num_labels, self.max_tokens - self.query_tokens - self.layout.specials
+        labels, room = len(self.model.config.id2label), self.max_tokens - self.query_tokens - self.layout.specials
         if labels != 1:
             raise ModelError(
                 f"{self.name} gives {labels} scores per pair, expected 1; train a cross-encoder with 1 label"
@@ -129,12 +128,17 @@ class Reranker:
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                str(folder), **options, **devices.model_options(device, precision)
-            )
+            model: Any = None
+            if device == "cpu":
+                model = ShortModernBert.read(folder, devices.dtype(device, precision))
+            if model is None:
+                model = AutoModelForSequenceClassification.from_pretrained(
+                    str(folder), **options, **devices.model_options(device, precision)
+                )
+                shorten(model.train(False).to(device))
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(f"{folder} is no usable cross-encoder ({error}); train it again") from error
-        return cls(model.to(device), tokenizer, folder)
+        return cls(model, tokenizer, folder)
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """Ids without special tokens, cut at `max_tokens`, int32."""
@@ -180,8 +184,8 @@ class Reranker:
     def _forward(self, pairs: list[Pair]) -> Floats:
         features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
         with self._lock, torch.inference_mode():
-            if self._short is not None:
-                logits = self._short(features["input_ids"], features["attention_mask"])
+            if isinstance(self.model, ShortModernBert):
+                logits = self.model(features["input_ids"], features["attention_mask"])
             else:
                 logits = self.model(**features).logits[:, 0].float()
             found: Floats = logits.cpu().numpy()

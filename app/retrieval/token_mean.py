@@ -2,46 +2,59 @@
 
 A BERT of no layers gives each token its normed embedding, whatever stands beside it; with position and segment
 embeddings of zero the place does not matter either. So the norm is taken once for the whole vocabulary, and a text
-costs a look-up and a sum: far less than padded batches through the model, and in float32.
+costs a look-up and a sum: far less than padded batches through the model, and in float32. It is read from the files
+without sentence-transformers, whose import takes seconds.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from app.retrieval.types import Floats
 
+MODULES = ["Transformer", "Pooling", "Normalize"]
+WEIGHTS = "model.safetensors"
+
 
 class TokenMean:
-    """Texts → float32 vectors (n, dim) of length 1, as the model that it was made of gives them."""
+    """Texts → float32 vectors (n, dim) of length 1, as sentence-transformers gives them."""
 
-    def __init__(self, table: torch.Tensor, tokenizer: Any) -> None:
+    device = "cpu"
+
+    def __init__(self, table: torch.Tensor, tokenizer: Any, window: int, prompts: dict[str, str]) -> None:
         """`table` is float32 (vocabulary, dim); `tokenizer` a fast one of transformers."""
-        self.table, self.tokenizer = table, tokenizer
+        self.table, self.tokenizer, self.max_seq_length, self.prompts = table, tokenizer, window, prompts
 
     @classmethod
-    def of(cls, model: SentenceTransformer) -> TokenMean | None:
-        """None for every model that is not such a one, or is on a GPU."""
-        body, modules = model.transformers_model, list(model)
-        plain = len(modules) == 3 and isinstance(modules[1], Pooling) and isinstance(modules[2], Normalize)
-        if body is None or not plain or model.device.type != "cpu" or modules[1].pooling_mode != "mean":
+    def read(cls, folder: Path) -> TokenMean | None:
+        """The model of a folder; None for every other kind.
+
+        Raises OSError, ValueError or KeyError where the files are broken or do not belong together.
+        """
+        config = _settings(folder / "config.json")
+        if not _plain(folder, config):
             return None
-        if getattr(body.config, "model_type", "") != "bert" or body.config.num_hidden_layers:
+        weights = {name.removeprefix("embeddings."): one for name, one in load_file(folder / WEIGHTS).items()}
+        if any(weights[f"{name}.weight"].any() for name in ("position_embeddings", "token_type_embeddings")):
             return None
-        parts: Any = body.embeddings
-        if parts.position_embeddings.weight.any() or parts.token_type_embeddings.weight.any():
-            return None
-        with torch.inference_mode():
-            norm, words = parts.LayerNorm, parts.word_embeddings.weight.float()
-            scale = (norm.weight.float(), norm.bias.float(), norm.eps)
-            table = torch.nn.functional.layer_norm(words, norm.normalized_shape, *scale)
-        return cls(table, model.tokenizer)
+        words, scale, bias = (
+            weights[name].float() for name in ("word_embeddings.weight", "LayerNorm.weight", "LayerNorm.bias")
+        )
+        table = torch.nn.functional.layer_norm(words, scale.shape, scale, bias, config["layer_norm_eps"])
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        window = min(tokenizer.model_max_length, config["max_position_embeddings"])
+        return cls(table, tokenizer, window, _settings(folder / "config_sentence_transformers.json").get("prompts", {}))
+
+    def get_embedding_dimension(self) -> int:
+        return self.table.shape[1]
 
     def encode(self, texts: Sequence[str], prompt: str, max_tokens: int) -> Floats:
         """Vectors in the texts' order; each text is cut at `max_tokens`, prompt and special tokens included."""
@@ -61,3 +74,21 @@ class TokenMean:
             means = torch.nn.functional.embedding_bag(ids, self.table, starts, mode="mean")
             vectors: Floats = torch.nn.functional.normalize(means, dim=1).numpy()
         return vectors
+
+
+def _settings(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _plain(folder: Path, config: dict[str, Any]) -> bool:
+    """Whether the files say of a model that it is the mean of token vectors of a BERT without layers."""
+    modules = [one["type"].rpartition(".")[2] for one in _settings(folder / "modules.json")]
+    pooling = _settings(folder / "1_Pooling" / "config.json")
+    return (
+        (folder / WEIGHTS).exists()
+        and modules == MODULES
+        and (config.get("model_type"), config.get("num_hidden_layers")) == ("bert", 0)
+        and pooling.get("pooling_mode") == "mean"
+        and pooling.get("include_prompt", True)
+        and not {"do_lower_case", "max_seq_length"} & _settings(folder / "sentence_bert_config.json").keys()
+    )
