@@ -127,6 +127,12 @@ class Index:
     def name(self) -> IndexName:
         return IndexName(self.manifest.name, self.manifest.version, self.manifest.corpus.as_of)
 
+    @property
+    def seldom_read(self) -> tuple[str, ...]:
+        """The mapped files of which a search reads a row here and there."""
+        files = ("documents.arrow", "passages.arrow", VERSIONS, "tokens/ids.npy")
+        return (*files, "dense.faiss") if "codes.faiss" in self.manifest.files else files
+
     def passages_of(self, document: int) -> range:
         """The passages of a document row."""
         start, stop = np.searchsorted(self.passages.documents, [document, document + 1])

@@ -21,6 +21,7 @@ from app.retrieval.asked import Answers, Asked, rows_of
 from app.retrieval.filters import FilterColumns
 from app.retrieval.fusion import RECALL, Folder, Fused, Group, Longs, covered, fuse, settled, sureness, with_family
 from app.retrieval.index import Index
+from app.retrieval.mapped import Mapped
 from app.retrieval.neighbours import neighbours
 from app.retrieval.pool import Pool, Stopwatch
 from app.retrieval.results import highlights, shown_text
@@ -89,6 +90,7 @@ class Searcher:
         known = list(questions())
         self.asked = Asked(known, rows_of(known, self.columns, self.folder))
         self._families = self.columns.families()[index.passages.documents]
+        self._seldom_read = Mapped(index.path, index.seldom_read)
         self._no_pool = self._plain_pool(fuse(NOTHING, NOTHING, 1.0, "hybrid", self.tuning), NOTHING, NOTHING)
 
     def warm(self) -> None:
@@ -109,6 +111,7 @@ class Searcher:
             pool, degraded = self._pool(understood, request, allowed, watch)
             beside = []
         results = self._results(request, pinned, pool, beside=beside)
+        self._seldom_read.let_go()
         return SearchResponse(
             query=request.query,
             understood=understood,
