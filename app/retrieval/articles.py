@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
 from app.law.resolve import Decision
-from app.retrieval.store import DocumentStore
+from app.retrieval.store import DocumentStore, byte_strings
 
 _PARAGRAPHS = re.compile("[①-⑳㉑-㉟㊱-㊿]")
 
@@ -30,8 +33,8 @@ class CorpusArticles:
         """Live articles of the same law nearest in order of number, nearest first, the one before it before the one
         after it; `doc_id` itself, which need not exist, is left out."""
         law = doc_id.split("-")[0] + "-"
-        at = bisect_left(self._ids, doc_id)
-        after = at + (at < len(self._ids) and self._ids[at] == doc_id)
+        at = self._place(doc_id)
+        after = at + (at < len(self._ids) and self._id(at) == doc_id)
         sides = (self._walk(law, range(at - 1, -1, -1)), self._walk(law, range(after, len(self._ids))))
         found: list[str] = []
         while len(found) < count:
@@ -43,8 +46,7 @@ class CorpusArticles:
 
     def first(self, law_id: str, count: int) -> list[str]:
         """The first live articles of a law."""
-        start = bisect_left(self._ids, f"{law_id}-")
-        walk = self._walk(f"{law_id}-", range(start, len(self._ids)))
+        walk = self._walk(f"{law_id}-", range(self._place(f"{law_id}-"), len(self._ids)))
         return [doc_id for _, doc_id in zip(range(count), walk, strict=False)]
 
     def citation(self, doc_id: str) -> str:
@@ -63,16 +65,22 @@ class CorpusArticles:
 
     def _walk(self, law: str, places: range) -> Iterator[str]:
         for place in places:
-            if not self._ids[place].startswith(law):
+            if not self._id(place).startswith(law):
                 return
-            if self.standing(self._ids[place]) == "live":
-                yield self._ids[place]
+            if self.standing(self._id(place)) == "live":
+                yield self._id(place)
 
     @cached_property
-    def _ids(self) -> list[str]:
+    def _ids(self) -> npt.NDArray[np.bytes_]:
         """The ids of all articles, sorted: the order of laws and of numbers within a law."""
-        columns = (self._documents.table.column(name).to_pylist() for name in ("doc_id", "kind"))
-        return sorted(doc_id for doc_id, kind in zip(*columns, strict=True) if kind == "statute")
+        table = self._documents.table
+        return np.sort(byte_strings(table.column("doc_id").filter(pc.equal(table.column("kind"), "statute"))))
+
+    def _id(self, place: int) -> str:
+        return bytes(self._ids[place]).decode()
+
+    def _place(self, doc_id: str) -> int:
+        return int(np.searchsorted(self._ids, np.bytes_(doc_id.encode())))
 
 
 def decisions(documents: DocumentStore) -> Iterator[tuple[Decision, str]]:

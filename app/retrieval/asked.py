@@ -78,8 +78,7 @@ class Asked:
 def rows_of(questions: Sequence[Question], columns: FilterColumns, folder: Folder) -> dict[str, int]:
     """The document of each citation that a question names, as far as the corpus has it."""
     wanted = {citation for one in questions for citation in one.articles}
-    citations = columns.column("citation")
     found: dict[str, list[int]] = {}
-    for row in np.flatnonzero(citations.where(wanted.__contains__)).tolist():
-        found.setdefault(citations.value(row), []).append(row)
+    for row, citation in columns.documents.having("citation", wanted):
+        found.setdefault(citation, []).append(row)
     return {citation: folder.preferred(rows) for citation, rows in found.items()}

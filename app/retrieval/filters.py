@@ -10,6 +10,7 @@ from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from app.errors import BadRequest
 from app.law.names import Law, LawNames, family_name
@@ -27,13 +28,17 @@ FIELDS = ("kind", "law_kind", "court", "court_level", "case_type")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field of all documents: `codes` int32 (documents,) into `values`, which are distinct."""
+    """A field of all documents: `codes` int32 (documents,) into `dictionary`, whose values are distinct."""
 
     codes: npt.NDArray[np.int32]
-    values: tuple[str, ...]
+    dictionary: pa.Array
+
+    @property
+    def values(self) -> list[str]:
+        return list(self.dictionary.to_pylist())
 
     def value(self, document: int) -> str:
-        return self.values[int(self.codes[document])]
+        return str(self.dictionary[int(self.codes[document])].as_py())
 
     def where(self, keep: Callable[[str], bool]) -> Mask:
         """The documents whose value is kept; `keep` sees each distinct value once."""
@@ -53,7 +58,7 @@ class FilterColumns:
         if name not in self._columns:
             coded = self.documents.table.column(name).combine_chunks().dictionary_encode()
             codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-            self._columns[name] = Column(codes, tuple(coded.dictionary.to_pylist()))
+            self._columns[name] = Column(codes, coded.dictionary)
         return self._columns[name]
 
     def families(self) -> npt.NDArray[np.int64]:
@@ -93,7 +98,7 @@ class FilterColumns:
     def _distinct_laws(self) -> Iterator[Law]:
         """One Law per (law id, name), from the first of its documents."""
         ids, names, kinds, days = (self.column(name) for name in ("law_id", "law", "law_kind", "promulgated"))
-        pairs = ids.codes.astype(np.int64) * len(names.values) + names.codes
+        pairs = ids.codes.astype(np.int64) * len(names.dictionary) + names.codes
         for row in np.unique(pairs, return_index=True)[1]:
             if names.value(row):
                 yield Law(ids.value(row), names.value(row), kinds.value(row), days.value(row))

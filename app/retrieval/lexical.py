@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -224,7 +224,16 @@ def _arrays(postings: int) -> tuple[Ints, Floats]:
     return np.empty(postings, dtype=np.int32), np.empty(postings, dtype=np.float32)
 
 
-@numba.njit(nogil=True)
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compiled at its first call; the machine code is kept for the next start where some folder can be written."""
+    try:
+        kept: Callable[..., None] = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        kept = numba.njit(nogil=True)(function)
+    return kept
+
+
+@_compiled
 def _add(
     scores: Floats,
     passages: Ints,
