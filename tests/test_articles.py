@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.law.resolve import by_number
-from app.retrieval.articles import CorpusArticles, decisions
+from app.retrieval.articles import CorpusArticles, CorpusDecisions
 from app.retrieval.store import DocumentStore, write_documents
 from tests.fakes import precedent, statute
 
@@ -84,8 +83,10 @@ def test_what_an_article_is(articles: CorpusArticles) -> None:
 
 
 def test_decisions_by_their_numbers(store: DocumentStore) -> None:
-    assert {number: [one.doc_id for one in found] for number, found in by_number(decisions(store)).items()} == {
+    decisions = CorpusDecisions(store)
+    assert {number: [one.doc_id for one in found] for number, found in decisions.items()} == {
         "2019다17": ["p7"], "2019다18": ["p7", "p9"],
     }  # fmt: skip
-    first = next(decisions(store))[0]
+    first = decisions["2019다17"][0]
     assert (first.court, first.day) == ("대법원", "2020-05-14")
+    assert decisions.get("2019다99", ()) == ()

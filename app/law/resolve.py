@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from app.law.cases import CaseMention, case_mentions, court_key, find_case_numbers
 from app.law.citation import Reference, Status
@@ -83,9 +83,12 @@ class Articles(Protocol):
         ...
 
 
-def by_number(decisions: Iterable[tuple[Decision, str]]) -> dict[str, list[Decision]]:
+Known = TypeVar("Known")
+
+
+def by_number(decisions: Iterable[tuple[Known, str]]) -> dict[str, list[Known]]:
     """Case number → decisions, from (decision, its case numbers as printed)."""
-    known: dict[str, list[Decision]] = {}
+    known: dict[str, list[Known]] = {}
     for decision, field in decisions:
         numbers = [field] if _PLAIN_NUMBER.fullmatch(field) else find_case_numbers(field)
         for number in dict.fromkeys(numbers):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from app.law.resolve import Decision
+from app.law.resolve import Decision, by_number
 from app.retrieval.store import DocumentStore, byte_strings
 
 _PARAGRAPHS = re.compile("[①-⑳㉑-㉟㊱-㊿]")
@@ -83,10 +83,24 @@ class CorpusArticles:
         return int(np.searchsorted(self._ids, np.bytes_(doc_id.encode())))
 
 
-def decisions(documents: DocumentStore) -> Iterator[tuple[Decision, str]]:
-    """(decision, its case numbers as printed) of a corpus, in its order."""
-    names = ("kind", "doc_id", "citation", "court", "date", "case_no")
-    for batch in documents.table.select(names).to_batches():
-        for kind, *known, case_no in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
-            if kind == "precedent":
-                yield Decision(*known), case_no
+class CorpusDecisions(Mapping[str, list[Decision]]):
+    """Case number → the decisions of a corpus that have it, in its order; read from the corpus when asked for."""
+
+    def __init__(self, documents: DocumentStore) -> None:
+        table = documents.table
+        rows = np.flatnonzero(pc.equal(table.column("kind"), "precedent").to_numpy())
+        self._documents = documents
+        self._rows = by_number(zip(rows.tolist(), table.column("case_no").take(rows).to_pylist(), strict=True))
+
+    def __getitem__(self, number: str) -> list[Decision]:
+        """Raises KeyError."""
+        return [self._decision(row) for row in self._rows[number]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _decision(self, row: int) -> Decision:
+        return Decision(*(self._documents.value(name, row) for name in ("doc_id", "citation", "court", "date")))

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from app.errors import BadRequest
 from app.law.names import Law, LawNames, family_name
-from app.law.resolve import CitationReader, by_number
+from app.law.resolve import CitationReader
 from app.law.text import match_key
-from app.retrieval.articles import CorpusArticles, decisions
+from app.retrieval.articles import CorpusArticles, CorpusDecisions
 from app.retrieval.store import DocumentStore
 from app.retrieval.types import Filters, Mask
 from app.retrieval.versions import VersionStore
@@ -105,7 +105,7 @@ class FilterColumns:
 
     def citation_reader(self) -> CitationReader:
         """What reads and resolves citations against this corpus."""
-        return CitationReader(self.names, CorpusArticles(self.documents), by_number(decisions(self.documents)))
+        return CitationReader(self.names, CorpusArticles(self.documents), CorpusDecisions(self.documents))
 
     def _laws(self, wanted: tuple[str, ...]) -> Mask:
         """The documents of any of the laws, each given by its id, its name or an alias."""
