@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     threads: int = Field(default=0, ge=0)
     """Threads of one computation on the CPU; 0 leaves it to torch."""
-    concurrency: int = Field(default=2, ge=1)
+    concurrency: int = Field(default=8, ge=1)
     """Requests computed at the same time; others wait their turn (`took_ms.queue`)."""
     cache: int = Field(default=1024, ge=0)
     """Answers to keep, until the index or the day is another: one for each ten documents of an answer, of about 60 kB.

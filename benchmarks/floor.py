@@ -10,6 +10,7 @@ from statistics import median
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from app.retrieval.owner import computed
 from app.retrieval.reranker import Pair, Reranker
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import SearchRequest
@@ -51,6 +52,10 @@ class Floor:
 
     def flops(self, query: str) -> int:
         """Of the matrix products of one search."""
+        return computed(lambda: self._counted(query))
+
+    def _counted(self, query: str) -> int:
+        """In the thread of the models: the counter sees its own."""
         with FlopCounterMode(display=False) as counter:
             self.together([query])
         return int(counter.get_total_flops())

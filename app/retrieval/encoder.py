@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ import torch
 
 from app.errors import ModelError
 from app.retrieval import device as devices
+from app.retrieval.batching import Batches
 from app.retrieval.device import Precision
+from app.retrieval.owner import computed
 from app.retrieval.token_mean import TokenMean
 from app.retrieval.types import Floats
 
@@ -45,6 +48,9 @@ class Encoder:
         self.court_width = float(settings.get("court_width", 0.02))
         self.device = str(model.device)
         self.batch_tokens = devices.batch_tokens(self.device)
+        self._queries: Batches[str] = Batches(
+            lambda texts: self._forward(texts, "query", self.query_tokens), self.batch_tokens
+        )
         self._lock = threading.Lock()
 
     @classmethod
@@ -59,11 +65,13 @@ class Encoder:
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         """Query vectors, with the model's own query prompt; cut at `query_tokens`."""
-        return self._encode(texts, self.prompts["query"], self.query_tokens)
+        if isinstance(self.model, TokenMean) or not texts:
+            return self._encode(texts, "query", self.query_tokens)
+        return self._queries(texts, self._lengths(texts, "query", self.query_tokens))
 
     def encode_passages(self, texts: Sequence[str]) -> Floats:
         """Passage vectors, with the model's own document prompt; cut at `passage_tokens`."""
-        return self._encode(texts, self.prompts["document"], self.passage_tokens)
+        return self._encode(texts, "document", self.passage_tokens)
 
     def iter_encode_passages(self, texts: Iterable[str]) -> Iterator[Floats]:
         """Vectors of any number of passages, in order, block by block: memory does not grow with the corpus."""
@@ -71,24 +79,29 @@ class Encoder:
         while block := list(islice(rest, BLOCK)):
             yield self.encode_passages(block)
 
-    def _encode(self, texts: Sequence[str], prompt: str, max_tokens: int) -> Floats:
-        model = self.model
-        if isinstance(model, TokenMean):
+    def _encode(self, texts: Sequence[str], kind: str, max_tokens: int) -> Floats:
+        if isinstance(self.model, TokenMean):
             with self._lock:
-                return model.encode(texts, prompt, max_tokens)
+                return self.model.encode(texts, self.prompts[kind], max_tokens)
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
-        lengths = [min(max_tokens, int((len(prompt) + len(text)) * TOKENS_PER_CHAR) + 3) for text in texts]
-        for batch in devices.token_batches(lengths, self.batch_tokens):
-            vectors[batch] = self._forward(model, [texts[i] for i in batch], prompt, max_tokens)
+        for batch in devices.token_batches(self._lengths(texts, kind, max_tokens), self.batch_tokens):
+            chosen = [texts[i] for i in batch]
+            vectors[batch] = computed(partial(self._forward, chosen, kind, max_tokens))
         return vectors
 
-    def _forward(self, model: SentenceTransformer, texts: list[str], prompt: str, max_tokens: int) -> Floats:
+    def _lengths(self, texts: Sequence[str], kind: str, max_tokens: int) -> list[int]:
+        """About how many tokens each will have."""
+        prompt = len(self.prompts[kind])
+        return [min(max_tokens, int((prompt + len(text)) * TOKENS_PER_CHAR) + 3) for text in texts]
+
+    def _forward(self, texts: list[str], kind: str, max_tokens: int) -> Floats:
         from sentence_transformers.base.modules import Transformer
         from sentence_transformers.util import batch_to_device
 
-        options: dict[str, Any] = {"max_length": max_tokens} if isinstance(model[0], Transformer) else {}
-        with self._lock, torch.inference_mode():
-            features = model.preprocess(texts, prompt=prompt or None, **options)
+        model: Any = self.model
+        options = {"max_length": max_tokens} if isinstance(model[0], Transformer) else {}
+        with torch.inference_mode():
+            features = model.preprocess(texts, prompt=self.prompts[kind] or None, **options)
             vectors = model(batch_to_device(features, model.device))["sentence_embedding"].float()
         normal: Floats = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
         return normal

@@ -8,6 +8,7 @@ from app.retrieval.device import Precision
 from app.retrieval.encoder import Encoder
 from app.retrieval.index import Index, current
 from app.retrieval.manifest import Manifest
+from app.retrieval.owner import computed
 from app.retrieval.reranker import Reranker
 from app.retrieval.searcher import Searcher
 from app.retrieval.types import PairScorer, TextEncoder
@@ -31,9 +32,9 @@ def open_searcher(
     """
     path = current(root, name)
     bi, cross = _loaded(path, like)
-    bi = bi or Encoder.load(encoder, device, precision)
+    bi = bi or computed(lambda: Encoder.load(encoder, device, precision))
     if reranker:
-        cross = cross or Reranker.load(reranker, device, precision)
+        cross = cross or computed(lambda: Reranker.load(reranker, device, precision))
     index = Index.open(path, bi, cross, verify=verify)
     return Searcher(index, bi, cross, unavailable="none is configured")
 

@@ -19,6 +19,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from app.errors import ModelError
 from app.retrieval import device as devices
+from app.retrieval.batching import Batches
 from app.retrieval.device import Precision
 from app.retrieval.first_token import shorten
 from app.retrieval.short_modernbert import ShortModernBert
@@ -88,7 +89,8 @@ def blends(settings: Mapping[str, Any]) -> Blends:
 
 
 class Reranker:
-    """Logits are float32 (n,), before the sigmoid. One forward pass at a time; safe to call from several threads."""
+    """Logits are float32 (n,), before the sigmoid. One forward pass at a time; safe to call from several threads, whose
+    pairs share batches (batching.py)."""
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         """`model` is a ShortModernBert, or one of transformers for classifying sequences."""
@@ -106,6 +108,7 @@ class Reranker:
         self._typed = self.layout.segments is not None and "token_type_ids" in taken
         self.device = str(model.device)
         self.batch_tokens = devices.batch_tokens(self.device)
+        self._batches = Batches(self._forward, self.batch_tokens)
         self._lock = threading.Lock()
         self._check()
 
@@ -171,11 +174,8 @@ class Reranker:
         return [self.layout.assemble(head, passage[:room]) for passage in passages]
 
     def score_pairs(self, pairs: Sequence[Pair]) -> Floats:
-        """Logits of pairs, of one query or of many, in batches of similar length."""
-        logits = np.empty(len(pairs), dtype=np.float32)
-        for batch in devices.token_batches([len(ids) for ids, _ in pairs], self.batch_tokens):
-            logits[batch] = self._forward([pairs[i] for i in batch])
-        return logits
+        """Logits of pairs, of one query or of many, in batches of similar length, which callers share."""
+        return self._batches(pairs, [len(ids) for ids, _ in pairs])
 
     def relevance(self, logits: Floats) -> Floats:
         """sigmoid(scale × logit + bias) with the calibration of beopgil.json; the same for every request."""
@@ -183,7 +183,7 @@ class Reranker:
 
     def _forward(self, pairs: list[Pair]) -> Floats:
         features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
-        with self._lock, torch.inference_mode():
+        with torch.inference_mode():
             if isinstance(self.model, ShortModernBert):
                 logits = self.model(features["input_ids"], features["attention_mask"])
             else:

@@ -25,12 +25,14 @@ from app.retrieval.searcher import Searcher
 from app.retrieval.types import Blends, Understood
 from app.settings import Settings
 from benchmarks.peers.service import run, service
-from benchmarks.peers.textbook import Textbook
 
 SYSTEMS = ("textbook", "same-fp32", "same", "beopgil")
 
 
 def textbook_app(root: Path, index: str, encoder: Path, reranker: Path) -> FastAPI:
+    # Here and not above: what the textbook imports is not to count as memory of the others.
+    from benchmarks.peers.textbook import Textbook
+
     book = Textbook(open_searcher(root, index, encoder, None).index, encoder, reranker)
 
     def search(query: str, k: int, depth: int) -> list[dict[str, str]]:
