@@ -3,9 +3,8 @@
 textbook       FastAPI over benchmarks.peers.textbook, one worker
 same-fp32      Beopgil asked to rank as the textbook does, in fp32: the top ten must be the same
 same           likewise in the format that the machine computes best
-beopgil        Beopgil as it is served
-
-Every search is computed: Beopgil neither keeps answers nor shares them.
+beopgil        Beopgil as it is served, but that every search is computed: it neither keeps answers nor shares them
+cached         with the answers that it keeps
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ from app.retrieval.types import Blends, Understood
 from app.settings import Settings
 from benchmarks.peers.service import run, service
 
-SYSTEMS = ("textbook", "same-fp32", "same", "beopgil")
+COMPUTED = ("textbook", "same-fp32", "same", "beopgil")
+SYSTEMS = (*COMPUTED, "cached")
 
 
 def textbook_app(root: Path, index: str, encoder: Path, reranker: Path) -> FastAPI:
@@ -58,9 +58,10 @@ def application(system: str, root: Path, index: str, encoder: Path, reranker: Pa
     if system == "textbook":
         return textbook_app(root, index, encoder, reranker)
     precision: Precision = "fp32" if system == "same-fp32" else "auto"
-    settings = Settings(
-        index_root=root, index=index, encoder=str(encoder), reranker=str(reranker), precision=precision, cache=0
-    )
+    settings = Settings(index_root=root, index=index, encoder=str(encoder), reranker=str(reranker), precision=precision)
+    if system == "cached":
+        return create_app(settings)
+    settings = settings.model_copy(update={"cache": 0})
     if system == "beopgil":
         return create_app(settings)
     return create_app(settings, load=lambda given: like_the_textbook(load_searcher(given), precision == "fp32"))
