@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.retrieval import device as devices
-from app.retrieval.batching import NEAR, Batches, _Waiting
+from app.retrieval.batching import NEAR, Batches, _Waiting, in_line
 from app.retrieval.owner import computed, inside
 from app.retrieval.types import Floats
 
@@ -91,6 +91,33 @@ def test_those_who_wait_share_a_batch() -> None:
     assert gate.batches == [["가나다라"], ["가나다", "가나다", "가", "가"]]
 
 
+def test_a_request_keeps_its_place_when_it_asks_again() -> None:
+    gate = Gate()
+    batches = Batches(gate, 1)
+    began, ask = threading.Event(), threading.Event()
+
+    def earlier() -> list[float]:
+        with in_line():
+            began.set()
+            assert ask.wait(10)
+            return asked(batches, ["가나다"])
+
+    with ThreadPoolExecutor(3) as pool:
+        older = pool.submit(earlier)
+        assert began.wait(10)
+        first = pool.submit(asked, batches, ["가"])
+        assert gate.entered.wait(10)
+        later = pool.submit(asked, batches, ["가나"])
+        while len(batches._line) < 2:
+            pass
+        ask.set()
+        while len(batches._line) < 3:
+            pass
+        gate.open.set()
+        assert [one.result(10) for one in (older, first, later)] == [[6], [2], [4]]
+    assert gate.batches == [["가"], ["가나다"], ["가나"]]
+
+
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=8), min_size=1, max_size=NEAR), st.integers(1, 30))
 def test_the_first_in_line_moves_with_every_batch(callers: list[list[int]], budget: int) -> None:
     batches: Batches[Any] = Batches(lambda texts: np.zeros(len(texts), dtype=np.float32), budget)
@@ -113,6 +140,11 @@ def test_an_error_reaches_those_whose_texts_were_in_the_batch_and_no_others() ->
     with pytest.raises(ZeroDivisionError):
         asked(batches, ["가", "나"])
     assert asked(batches, ["가", "가가"]) == [2, 4]
+
+
+def test_a_pass_that_gives_too_little_is_an_error_and_no_endless_wait() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        asked(Batches(lambda texts: doubled(texts[1:]), 9), ["가", "나"])
 
 
 def test_the_thread_of_the_models_does_not_wait_for_itself() -> None:

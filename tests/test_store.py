@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import IndexCorrupt
@@ -37,6 +38,26 @@ def test_documents_are_found_by_id(documents: DocumentStore) -> None:
     for row, document in enumerate(DOCUMENTS):
         assert documents.row(document.doc_id) == row
     assert documents.row("001706-0751") is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=6), min_size=1, max_size=8, unique=True), st.lists(st.text(max_size=6), max_size=8))
+def test_any_ids_are_told_apart(tmp_path_factory: pytest.TempPathFactory, ids: list[str], others: list[str]) -> None:
+    ids = [doc_id for doc_id in ids if not doc_id.endswith("\0")] or ["a"]
+    path = tmp_path_factory.getbasetemp() / "ids.arrow"
+    write_documents(path, [replace(DOCUMENTS[0], doc_id=doc_id) for doc_id in ids])
+    found = DocumentStore(path)
+    assert [found.row(doc_id) for doc_id in ids] == list(range(len(ids)))
+    for asked in (*others, *(doc_id + "\0" for doc_id in ids), "\ud800"):
+        assert found.row(asked) == (ids.index(asked) if asked in ids else None)
+
+
+def test_the_rows_that_have_a_value(documents: DocumentStore) -> None:
+    kinds = [document.kind for document in DOCUMENTS]
+    assert list(documents.having("kind", {"precedent"})) == [
+        (row, kind) for row, kind in enumerate(kinds) if kind == "precedent"
+    ]
+    assert list(documents.having("kind", ())) == []
 
 
 @pytest.mark.parametrize("row", [-1, len(DOCUMENTS)])

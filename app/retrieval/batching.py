@@ -3,13 +3,17 @@
 Texts of like length make a batch with little padding; among those of several requests there are more of them. Each
 batch begins with the longest of the request that has waited longest, and is filled with the next shorter ones of it and
 of those that came after it, NEAR requests in all. So the first in line moves with every batch, and no request waits for
-more than the NEAR - 1 behind it.
+more than the NEAR - 1 behind it. A request keeps its place while it asks again and again (`in_line`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from bisect import insort
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -19,8 +23,19 @@ from app.retrieval.types import Floats
 
 NEAR = 8
 """Requests that share batches."""
+_SINCE = ContextVar[float]("since")
 
 Text = TypeVar("Text")
+
+
+@contextmanager
+def in_line() -> Iterator[None]:
+    """A request whose texts come in several calls has its place from here on, and does not go to the end with each."""
+    token = _SINCE.set(perf_counter())
+    try:
+        yield
+    finally:
+        _SINCE.reset(token)
 
 
 class _Waiting(Generic[Text]):
@@ -28,6 +43,7 @@ class _Waiting(Generic[Text]):
 
     def __init__(self, texts: Sequence[Text], lengths: Sequence[int]) -> None:
         self.texts, self.lengths = texts, lengths
+        self.since = _SINCE.get(perf_counter())
         self.left = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable").tolist()
         self.found: list[Any] = [None] * len(texts)
         self.due = len(texts)
@@ -63,7 +79,7 @@ class Batches(Generic[Text]):
 
     def _wait_for(self, mine: _Waiting[Text]) -> None:
         with self._changed:
-            self._line.append(mine)
+            insort(self._line, mine, key=lambda one: one.since)
             if not self._at_work:
                 self._at_work = True
                 later(self._step)
@@ -97,15 +113,16 @@ class Batches(Generic[Text]):
     def _compute(self, batch: Batch[Text]) -> None:
         error: BaseException | None = None
         try:
-            found = self._forward([one.texts[position] for one, position in batch])
+            given = self._forward([one.texts[position] for one, position in batch])
+            found = list(zip(batch, given, strict=True))
         except BaseException as failed:  # noqa: BLE001  # it is raised where the texts came from
-            error = failed
+            error, found = failed, []
         with self._changed:
-            for row, (one, position) in enumerate(batch):
-                if error is None:
-                    one.found[position] = found[row]
-                    one.due -= 1
-                else:
+            for (one, position), value in found:
+                one.found[position] = value
+                one.due -= 1
+            if error is not None:
+                for one, _ in batch:
                     one.error = error
             if any(one.answered for one, _ in batch):
                 self._changed.notify_all()

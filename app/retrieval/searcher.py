@@ -18,6 +18,7 @@ from app.law.documents import Document
 from app.law.query import QueryReader
 from app.law.questions import questions
 from app.retrieval.asked import Answers, Asked, rows_of
+from app.retrieval.batching import in_line
 from app.retrieval.filters import FilterColumns
 from app.retrieval.fusion import RECALL, Folder, Fused, Group, Longs, covered, fuse, settled, sureness, with_family
 from app.retrieval.index import Index
@@ -98,6 +99,7 @@ class Searcher:
         self.search(SearchRequest("손해배상책임의 요건", filters=Filters(kind=("statute", "precedent"))))
         self.search(SearchRequest("민법 제750조"))
 
+    @in_line()
     def search(self, request: SearchRequest) -> SearchResponse:
         """Answer one request. Raises BadRequest for filters that cannot be met (unknown law, reversed dates)."""
         watch = Stopwatch()
