@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535, validation_alias=AliasChoices("BEOPGIL_PORT", "PORT"))
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     threads: int = Field(default=0, ge=0)
     """Threads of one computation on the CPU; 0 leaves it to torch."""
     concurrency: int = Field(default=8, ge=1)

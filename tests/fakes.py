@@ -40,7 +40,7 @@ class FakeEncoder:
         self.query_tokens, self.passage_tokens = 64, 256
         self.sure_cosine, self.sure_width = -1.0, 0.02
         self.court_cosine, self.court_width = -1.0, 0.02
-        self.device = "cpu"
+        self.device, self.format = "cpu", "fp32"
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
         return np.array([self._vector(text) for text in texts], dtype=np.float32).reshape(-1, self.dim)
@@ -68,7 +68,7 @@ class FakeReranker:
         self.weights_sha256 = hashlib.sha256(weights.encode()).hexdigest()
         self.max_tokens, self.query_tokens = 512, 96
         self.blends = Blends(Blend(confident=confident))
-        self.device = "cpu"
+        self.device, self.format = "cpu", "fp32"
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         return [np.array([ord(c) for c in text], dtype=np.int32) for text in texts]

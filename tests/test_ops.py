@@ -106,7 +106,7 @@ class TestDocuments:
 def test_info_names_models_index_and_limits(client: TestClient, searcher: Searcher) -> None:
     body = client.get("/info").json()
     assert body["encoder"]["weights_sha256"] == searcher.encoder.weights_sha256
-    assert body["reranker"]["name"] == "fake-reranker"
+    assert (body["reranker"]["name"], body["reranker"]["format"]) == ("fake-reranker", "fp32")
     assert body["index"]["corpus"]["documents"] == len(searcher.index.documents)
     assert "files" not in body["index"]
     assert body["limits"]["k"] == 100

@@ -228,6 +228,11 @@ def test_two_scores_per_pair_are_refused(tmp_path: Path) -> None:
         Reranker.load(tmp_path / "two", device="cpu")
 
 
+def test_int8_of_another_model_is_refused(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"int8 is for a ModernBERT that reads its first token.*use auto"):
+        Reranker.load(folder, device="cpu", precision="int8")
+
+
 def test_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is no usable cross-encoder"):
         Reranker.load(tmp_path, device="cpu")

@@ -9,15 +9,16 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from app.retrieval import device as devices
 from app.retrieval.short_modernbert import ShortModernBert
 from tests.test_first_token import SIZE, batch, modern
 
 WHOLE = {"global_attn_every_n_layers": 1}
 
 
-def read(folder: Path, model: Any, dtype: torch.dtype = torch.float32) -> ShortModernBert | None:
+def read(folder: Path, model: Any, dtype: torch.dtype = torch.float32, int8: bool = False) -> ShortModernBert | None:
     model.save_pretrained(str(folder))
-    return ShortModernBert.read(folder, dtype)
+    return ShortModernBert.read(folder, dtype, int8)
 
 
 @pytest.mark.parametrize("padded", [False, True])
@@ -52,6 +53,41 @@ def test_in_bf16_it_is_as_near_to_fp32_as_the_library(tmp_path: Path) -> None:
     assert short is not None
     found = short(features["input_ids"], features["attention_mask"])
     assert (found - exact).abs().mean() < 2 * (library - exact).abs().mean()
+
+
+@pytest.mark.parametrize("seven_bits", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_in_bytes_it_is_near_to_fp32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, seven_bits: bool
+) -> None:
+    monkeypatch.setattr(devices, "cpu_computes_int8", lambda: not seven_bits)
+    settings: dict[str, Any] = {**WHOLE, "num_hidden_layers": 3, "attention_bias": True}
+    features = batch(padded=True)
+    exact = modern(**settings)(**features).logits[:, 0].detach()
+    short = read(tmp_path, modern(**settings), dtype, int8=True)
+    assert short is not None
+    assert short.format == "int8"
+    found = short(features["input_ids"], features["attention_mask"])
+    assert (found - exact).abs().max() < 0.15 * exact.std()
+    assert (found - exact).abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision", "chosen"),
+    [
+        ({"avx512_vnni"}, "auto", True),
+        ({"avx_vnni"}, "auto", True),
+        ({"avx512_vnni", "avx512_bf16"}, "auto", False),
+        ({"avx2"}, "auto", False),
+        ({"avx512_vnni"}, "fp32", False),
+        ({"avx2"}, "int8", True),
+    ],
+)
+def test_bytes_are_chosen_where_they_are_the_fastest(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], precision: Any, chosen: bool
+) -> None:
+    monkeypatch.setattr(devices, "cpu_flags", lambda: frozenset(flags))
+    assert devices.in_int8(precision) is chosen
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,7 @@ class Remembering:
         self._reranker = reranker
         self._query, self._logits = "", dict[bytes, float]()
         self.name, self.weights_sha256, self.device = reranker.name, reranker.weights_sha256, reranker.device
+        self.format = reranker.format
         self.max_tokens, self.query_tokens = reranker.max_tokens, reranker.query_tokens
         self.blends = reranker.blends
 

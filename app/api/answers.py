@@ -124,6 +124,8 @@ class ModelAnswer:
     name: str
     weights_sha256: str
     device: str
+    format: str
+    """Of the numbers it computes with: fp32, bf16, fp16 or int8."""
     limits: dict[str, int]
     """Tokens of a query and of a passage or pair; dimensions of a vector."""
 

@@ -86,12 +86,12 @@ async def reload(_none: Annotated[NoParameters, Query()], service: Serving) -> R
 
 def _encoder(model: TextEncoder) -> ModelAnswer:
     limits = {"query_tokens": model.query_tokens, "passage_tokens": model.passage_tokens, "dimensions": model.dim}
-    return ModelAnswer(model.name, model.weights_sha256, model.device, limits)
+    return ModelAnswer(model.name, model.weights_sha256, model.device, model.format, limits)
 
 
 def _reranker(model: PairScorer) -> ModelAnswer:
     limits = {"query_tokens": model.query_tokens, "pair_tokens": model.max_tokens}
-    return ModelAnswer(model.name, model.weights_sha256, model.device, limits)
+    return ModelAnswer(model.name, model.weights_sha256, model.device, model.format, limits)
 
 
 def package_version() -> str:

@@ -18,7 +18,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from app.errors import ModelError
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
+FORMATS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+"""As /info names them."""
 
 # oneDNN, and torch once more, keep what they have prepared for a product of every shape they have seen, 1,024 of them
 # unless told otherwise. Texts have many lengths and most shapes never come back: half a gigabyte, and no time saved.
@@ -46,18 +48,33 @@ def resolve(device: str) -> str:
 
 
 @cache
+def cpu_flags() -> frozenset[str]:
+    """What the CPU says that it can do; nothing elsewhere than on Linux."""
+    try:
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return frozenset()
+
+
 def cpu_computes_bf16() -> bool:
     """Whether the CPU multiplies bf16 itself; elsewhere bf16 is emulated and slower than fp32."""
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return False
-    return bool(flags & {"avx512_bf16", "amx_bf16"})
+    return bool(cpu_flags() & {"avx512_bf16", "amx_bf16"})
+
+
+def cpu_computes_int8() -> bool:
+    """Whether the CPU adds up products of bytes in one step, in 32 bits."""
+    return bool(cpu_flags() & {"avx512_vnni", "avx_vnni"})
+
+
+def in_int8(precision: Precision) -> bool:
+    """Whether large products on a CPU are to be of bytes: `auto` where it is fast at those and not at bf16."""
+    return precision == "int8" or (precision == "auto" and cpu_computes_int8() and not cpu_computes_bf16())
 
 
 def dtype(device: str, precision: Precision) -> torch.dtype:
-    """The format of weights and activations; `auto` is bf16 where the device computes it."""
-    if precision != "auto":
+    """The format of weights and activations; `auto`, and what is not multiplied in `int8`, is bf16 where the device
+    computes it."""
+    if precision not in ("auto", "int8"):
         return torch.bfloat16 if precision == "bf16" else torch.float32
     fast = torch.cuda.is_bf16_supported() if device.startswith("cuda") else device == "cpu" and cpu_computes_bf16()
     return torch.bfloat16 if fast else torch.float32

@@ -47,6 +47,7 @@ class Encoder:
         self.court_cosine = float(settings.get("court_cosine", -1.0))
         self.court_width = float(settings.get("court_width", 0.02))
         self.device = str(model.device)
+        self.format = "fp32" if isinstance(model, TokenMean) else devices.FORMATS[next(model.parameters()).dtype]
         self.batch_tokens = devices.batch_tokens(self.device)
         self._queries: Batches[str] = Batches(
             lambda texts: self._forward(texts, "query", self.query_tokens), self.batch_tokens

@@ -107,6 +107,7 @@ class Reranker:
         taken = signature(getattr(model, "forward", model)).parameters
         self._typed = self.layout.segments is not None and "token_type_ids" in taken
         self.device = str(model.device)
+        self.format = getattr(model, "format", None) or devices.FORMATS[model.dtype]
         self.batch_tokens = devices.batch_tokens(self.device)
         self._batches = Batches(self._forward, self.batch_tokens)
         self._lock = threading.Lock()
@@ -133,7 +134,11 @@ class Reranker:
             tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
             model: Any = None
             if device == "cpu":
-                model = ShortModernBert.read(folder, devices.dtype(device, precision))
+                model = ShortModernBert.read(folder, devices.dtype(device, precision), devices.in_int8(precision))
+            if model is None and precision == "int8":
+                raise ModelError(
+                    f"{folder} on {device}: int8 is for a ModernBERT that reads its first token, on a CPU; use auto"
+                )
             if model is None:
                 model = AutoModelForSequenceClassification.from_pretrained(
                     str(folder), **options, **devices.model_options(device, precision)

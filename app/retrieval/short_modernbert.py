@@ -10,6 +10,7 @@ import takes longer than all other loading, and holds more memory than the model
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from app.retrieval import device as devices
 from app.retrieval.first_token import block, turned
 
 KIND = "ModernBertForSequenceClassification"
@@ -30,8 +32,9 @@ Weights = dict[str, Tensor]
 class ShortModernBert:
     """(ids, mask), int64 (batch, tokens) → logits, float32 (batch,). Safe to call from several threads."""
 
-    def __init__(self, settings: dict[str, Any], weights: Weights) -> None:
-        """`settings` as in config.json; `weights` as in the file, and used up.
+    def __init__(self, settings: dict[str, Any], weights: Weights, int8: bool = False) -> None:
+        """`settings` as in config.json; `weights` as in the file, and used up. With `int8` the products that all tokens
+        take part in are of bytes.
 
         Raises KeyError where one is missing, ValueError where one is left.
         """
@@ -45,12 +48,15 @@ class ShortModernBert:
         with torch.inference_mode():
             self._states = self._norm("model.embeddings.norm", weights)(embedding)
             self._first: Tensor = self._layers[0].attn.Wqkv(self._states)
+        if int8:
+            self._take_bytes()
         if weights:
             raise ValueError(f"the weights hold {len(weights)} that a {KIND} has no place for, e.g. {min(weights)}")
         self.dtype, self.device = embedding.dtype, embedding.device
+        self.format = "int8" if int8 else devices.FORMATS[self.dtype]
 
     @classmethod
-    def read(cls, folder: Path, dtype: torch.dtype) -> ShortModernBert | None:
+    def read(cls, folder: Path, dtype: torch.dtype, int8: bool = False) -> ShortModernBert | None:
         """The model of a folder; None for every other kind, and for one that looks at windows.
 
         Raises OSError, ValueError or KeyError where the files are broken or do not belong together.
@@ -59,7 +65,7 @@ class ShortModernBert:
         settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() and weights.exists() else {}
         if not _is_short(settings):
             return None
-        return cls(settings, {name: weight.to(dtype) for name, weight in load_file(weights).items()})
+        return cls(settings, {name: weight.to(dtype) for name, weight in load_file(weights).items()}, int8)
 
     def _layer(self, name: str, weights: Weights) -> SimpleNamespace:
         """A block with the names that the library gives its parts; before the first attention there is no norm."""
@@ -72,6 +78,11 @@ class ShortModernBert:
             attn_norm=_same if first else self._norm(f"{name}.attn_norm", weights), attn=attention,
             mlp_norm=self._norm(f"{name}.mlp_norm", weights), mlp=_Mlp(f"{name}.mlp", weights),
         )  # fmt: skip
+
+    def _take_bytes(self) -> None:
+        for layer in self._layers[:-1]:
+            layer.attn.Wqkv, layer.attn.Wo = _Int8(layer.attn.Wqkv), _Int8(layer.attn.Wo)
+            layer.mlp.inner, layer.mlp.outer = _Int8(layer.mlp.inner), _Int8(layer.mlp.outer)
 
     def _norm(self, name: str, weights: Weights) -> _Norm:
         return _Norm(name, weights, self.config.norm_eps)
@@ -134,6 +145,26 @@ class _Linear:
         return functional.linear(states, self.weight, self.bias)
 
 
+class _Int8:
+    """A product of bytes: a scale for each row of the weights, one for all states of a batch (dynamic quantisation)."""
+
+    def __init__(self, plain: _Linear) -> None:
+        weight = plain.weight.float()
+        scales = weight.abs().amax(dim=1).double().clamp(min=1e-12) / 127
+        with warnings.catch_warnings():
+            # torch will drop these tensors one day; what it offers in their place computes on a CPU only when compiled.
+            warnings.filterwarnings("ignore", "torch.quantize_per_tensor, torch.quantize_per_channel", UserWarning)
+            places = torch.zeros(len(weight), dtype=torch.int64)
+            held = torch.quantize_per_channel(weight, scales, places, 0, torch.qint8)
+            bias = None if plain.bias is None else plain.bias.float()
+            self._packed: Any = torch.ops.quantized.linear_prepack(held, bias)
+        self._seven_bits = not devices.cpu_computes_int8()
+
+    def __call__(self, states: Tensor) -> Tensor:
+        found: Tensor = torch.ops.quantized.linear_dynamic(states.float(), self._packed, self._seven_bits)
+        return found.to(states.dtype)
+
+
 class _Norm:
     def __init__(self, name: str, weights: Weights, eps: float) -> None:
         self.weight, self.bias, self.eps = weights.pop(f"{name}.weight"), weights.pop(f"{name}.bias", None), eps
@@ -146,7 +177,8 @@ class _Mlp:
     """W (gelu(left) · gate), both halves of one product."""
 
     def __init__(self, name: str, weights: Weights) -> None:
-        self.inner, self.outer = _Linear(f"{name}.Wi", weights), _Linear(f"{name}.Wo", weights)
+        self.inner: _Linear | _Int8 = _Linear(f"{name}.Wi", weights)
+        self.outer: _Linear | _Int8 = _Linear(f"{name}.Wo", weights)
 
     def __call__(self, states: Tensor) -> Tensor:
         left, gate = self.inner(states).chunk(2, dim=-1)

@@ -285,6 +285,8 @@ class TextEncoder(Protocol):
     """The same among decisions."""
     court_width: float
     device: str
+    format: str
+    """Of the numbers it computes with: fp32, bf16, fp16."""
 
     def encode_queries(self, texts: Sequence[str]) -> Floats: ...
 
@@ -302,6 +304,8 @@ class PairScorer(Protocol):
     query_tokens: int
     blends: Blends
     device: str
+    format: str
+    """Of the numbers it multiplies: fp32, bf16, fp16, int8."""
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]: ...
 

@@ -3,6 +3,7 @@
 textbook       FastAPI over benchmarks.peers.textbook, one worker
 same-fp32      Beopgil asked to rank as the textbook does, in fp32: the top ten must be the same
 same           likewise in the format that the machine computes best
+same-int8      likewise in bytes
 beopgil        Beopgil as it is served, but that every search is computed: it neither keeps answers nor shares them
 cached         with the answers that it keeps
 """
@@ -26,7 +27,8 @@ from app.settings import Settings
 from benchmarks.peers.service import run, service
 
 COMPUTED = ("textbook", "same-fp32", "same", "beopgil")
-SYSTEMS = (*COMPUTED, "cached")
+SYSTEMS = (*COMPUTED, "same-int8", "cached")
+PRECISION: dict[str, Precision] = {"same-fp32": "fp32", "same-int8": "int8"}
 
 
 def textbook_app(root: Path, index: str, encoder: Path, reranker: Path) -> FastAPI:
@@ -57,7 +59,7 @@ def like_the_textbook(searcher: Searcher, everything: bool) -> Searcher:
 def application(system: str, root: Path, index: str, encoder: Path, reranker: Path) -> FastAPI:
     if system == "textbook":
         return textbook_app(root, index, encoder, reranker)
-    precision: Precision = "fp32" if system == "same-fp32" else "auto"
+    precision = PRECISION.get(system, "auto")
     settings = Settings(index_root=root, index=index, encoder=str(encoder), reranker=str(reranker), precision=precision)
     if system == "cached":
         return create_app(settings)
