@@ -120,7 +120,7 @@ def _circumstances(searcher: Searcher, systems: Sequence[str], settings: Evaluat
     return {
         "code": hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
         "index": asdict(searcher.index.name),
-        "models": [model.weights_sha256 for model in models if model],
+        "models": [(model.weights_sha256, model.format) for model in models if model],
         "tuning": asdict(searcher.tuning),
         "blends": asdict(searcher.reranker.blends) if searcher.reranker else None,
         "router": searcher.router is not Understood,
