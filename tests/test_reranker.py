@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from app.errors import ModelError
+from app.retrieval.encoder import Encoder
 from app.retrieval.reranker import PairLayout, Reranker, blends, pair_layout
 from app.retrieval.types import Blend, Blends
 from tests.tiny import TOPICS, sizes
@@ -226,6 +227,18 @@ def test_two_scores_per_pair_are_refused(tmp_path: Path) -> None:
     words.save_pretrained(str(tmp_path / "two"))
     with pytest.raises(ModelError, match="gives 2 scores per pair, expected 1"):
         Reranker.load(tmp_path / "two", device="cpu")
+
+
+@pytest.mark.parametrize("load", [Reranker.load, Encoder.load])
+@pytest.mark.parametrize(
+    ("name", "content"), [("model.safetensors", b"cut"), ("config.json", b"{"), ("config.json", b"[]")]
+)
+def test_a_shipped_model_with_a_broken_file_is_refused(tmp_path: Path, load: Any, name: str, content: bytes) -> None:
+    shipped = "beopgil-mini-cross" if load == Reranker.load else "beopgil-mini-bi"
+    copy = Path(shutil.copytree(Path("models") / shipped, tmp_path / "copy"))
+    (copy / name).write_bytes(content)
+    with pytest.raises(ModelError, match="train it again"):
+        load(copy, device="cpu")
 
 
 def test_int8_of_another_model_is_refused(folder: Path) -> None:

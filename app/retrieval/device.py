@@ -15,10 +15,13 @@ import numpy.typing as npt
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
 
 from app.errors import ModelError
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
+UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, RuntimeError, SafetensorError)
+"""What reading a model folder raises where its files are broken or do not belong together."""
 FORMATS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 """As /info names them."""
 

@@ -61,7 +61,7 @@ class Encoder:
         try:
             model = TokenMean.read(folder) if device == "cpu" else None
             return cls(model or _library_model(folder, device, precision), folder)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except devices.UNREADABLE as error:
             raise ModelError(f"{folder} is no usable sentence-transformers model ({error}); train it again") from error
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:

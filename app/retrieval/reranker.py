@@ -144,7 +144,7 @@ class Reranker:
                     str(folder), **options, **devices.model_options(device, precision)
                 )
                 shorten(model.train(False).to(device))
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except devices.UNREADABLE as error:
             raise ModelError(f"{folder} is no usable cross-encoder ({error}); train it again") from error
         return cls(model, tokenizer, folder)
 

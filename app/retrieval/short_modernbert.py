@@ -59,7 +59,7 @@ class ShortModernBert:
     def read(cls, folder: Path, dtype: torch.dtype, int8: bool = False) -> ShortModernBert | None:
         """The model of a folder; None for every other kind, and for one that looks at windows.
 
-        Raises OSError, ValueError or KeyError where the files are broken or do not belong together.
+        Raises one of devices.UNREADABLE where the files are broken or do not belong together.
         """
         path, weights = folder / "config.json", folder / "model.safetensors"
         settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() and weights.exists() else {}
@@ -152,7 +152,7 @@ class _Int8:
         weight = plain.weight.float()
         scales = weight.abs().amax(dim=1).double().clamp(min=1e-12) / 127
         with warnings.catch_warnings():
-            # torch will drop these tensors one day; what it offers in their place computes on a CPU only when compiled.
+            # torch will drop these tensors one day; oneDNN's operators in their place hung (EXPERIMENTS.md).
             warnings.filterwarnings("ignore", "torch.quantize_per_tensor, torch.quantize_per_channel", UserWarning)
             places = torch.zeros(len(weight), dtype=torch.int64)
             held = torch.quantize_per_channel(weight, scales, places, 0, torch.qint8)

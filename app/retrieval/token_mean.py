@@ -37,7 +37,7 @@ class TokenMean:
     def read(cls, folder: Path) -> TokenMean | None:
         """The model of a folder; None for every other kind.
 
-        Raises OSError, ValueError or KeyError where the files are broken or do not belong together.
+        Raises one of devices.UNREADABLE where the files are broken or do not belong together.
         """
         config = _settings(folder / "config.json")
         if not _plain(folder, config):
