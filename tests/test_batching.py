@@ -44,14 +44,15 @@ class Gate:
 
 
 @settings(deadline=None)
-@given(st.lists(TEXTS, min_size=1, max_size=6), st.integers(1, 40))
-def test_many_callers_get_what_each_would_alone(callers: list[list[str]], budget: int) -> None:
+@given(st.lists(TEXTS, min_size=1, max_size=6), st.integers(1, 40), st.booleans())
+def test_many_callers_get_what_each_would_alone(callers: list[list[str]], budget: int, padded: bool) -> None:
     def forward(texts: list[str]) -> Floats:
         assert inside()
-        assert len(texts) == 1 or len(texts) * max(map(len, texts)) <= budget
+        tokens = len(texts) * max(map(len, texts)) if padded else sum(map(len, texts))
+        assert len(texts) == 1 or tokens <= budget
         return doubled(texts)
 
-    batches = Batches(forward, budget)
+    batches = Batches(forward, budget, padded)
     with ThreadPoolExecutor(len(callers)) as pool:
         found = list(pool.map(lambda texts: asked(batches, texts), callers))
     assert found == [doubled(texts).tolist() for texts in callers]

@@ -80,7 +80,7 @@ BERTS: dict[str, tuple[Any, Any]] = {
 def bert(kind: str, attention: str = "eager", **more: Any) -> Any:
     torch.manual_seed(11)
     config, model = BERTS[kind]
-    made = model(config(**SIZE, attn_implementation=attention, **more))
+    made = model(config(**{**SIZE, "attn_implementation": attention, **more}))
     made.train(False)
     for parameter in made.parameters():
         parameter.data.mul_(4).add_(0.01)

@@ -19,6 +19,8 @@ from transformers import (
     ModernBertConfig,
     ModernBertForSequenceClassification,
     PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
     XLMRobertaConfig,
     XLMRobertaForSequenceClassification,
 )
@@ -26,6 +28,7 @@ from transformers import (
 from app.errors import ModelError
 from app.retrieval.encoder import Encoder
 from app.retrieval.reranker import PairLayout, Reranker, blends, pair_layout
+from app.retrieval.short_model import ShortModel
 from app.retrieval.types import Blend, Blends
 from tests.tiny import TOPICS, sizes
 from tests.tiny import tokenizer as bert_tokenizer
@@ -241,9 +244,29 @@ def test_a_shipped_model_with_a_broken_file_is_refused(tmp_path: Path, load: Any
         load(copy, device="cpu")
 
 
-def test_int8_of_another_model_is_refused(folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"int8 is for a ModernBERT that reads its first token.*use auto"):
-        Reranker.load(folder, device="cpu", precision="int8")
+def test_int8_of_another_model_is_refused(tmp_path: Path, folder: Path) -> None:
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    settings = json.loads((other / "config.json").read_text(encoding="utf-8"))
+    (other / "config.json").write_text(json.dumps({**settings, "id2label": {}}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"int8 is for a BERT, RoBERTa, ELECTRA or ModernBERT on a CPU; use auto"):
+        Reranker.load(other, device="cpu", precision="int8")
+
+
+def test_segments_that_the_model_has_no_table_for_are_not_given(tmp_path: Path) -> None:
+    """klue/roberta-base has the tokenizer of a BERT, which gives a passage segment 1, and one segment."""
+    words = segmented_tokenizer()
+    settings = {**sizes(words), "num_labels": 1, "type_vocab_size": 1, "pad_token_id": words.pad_token_id}
+    model = RobertaForSequenceClassification(RobertaConfig(**settings)).train(False)
+    model.save_pretrained(str(tmp_path))
+    words.save_pretrained(str(tmp_path))
+    reranker = Reranker.load(tmp_path, device="cpu", precision="fp32")
+    assert isinstance(reranker.model, ShortModel)
+    ids = torch.tensor(words(QUERY, PASSAGES[0])["input_ids"])[None]
+    with torch.no_grad():
+        expected = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].numpy()
+    np.testing.assert_allclose(reranker.score(QUERY, PASSAGES[:1]), expected, atol=1e-5)
+    whole = Reranker(model, words, tmp_path)
+    np.testing.assert_allclose(whole.score(QUERY, PASSAGES[:1]), expected, atol=1e-5)
 
 
 def test_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ more than the NEAR - 1 behind it. A request keeps its place while it asks again 
 from __future__ import annotations
 
 import threading
-from bisect import insort
+from bisect import bisect, insort
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import accumulate
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -60,9 +61,10 @@ Batch = list[tuple[_Waiting[Text], int]]
 class Batches(Generic[Text]):
     """Texts → what a function gives for each of a batch: a number or a vector. Safe from any number of threads."""
 
-    def __init__(self, forward: Callable[[list[Text]], Floats], budget: int) -> None:
-        """`forward` gets texts that pad to at most `budget` tokens, or one text, in the thread of the models."""
-        self._forward, self._budget = forward, budget
+    def __init__(self, forward: Callable[[list[Text]], Floats], budget: int, padded: bool = True) -> None:
+        """`forward` gets texts of at most `budget` tokens, counted with their padding where there is any, or one text,
+        in the thread of the models."""
+        self._forward, self._budget, self._padded = forward, budget, padded
         self._changed, self._line, self._at_work = threading.Condition(), list[_Waiting[Text]](), False
 
     def __call__(self, texts: Sequence[Text], lengths: Sequence[int]) -> Floats:
@@ -103,7 +105,8 @@ class Batches(Generic[Text]):
         longest = first.lengths[first.left[0]]
         fitting = [(one, n) for one in line for n in one.left if one.lengths[n] <= longest]
         fitting.sort(key=lambda found: -found[0].lengths[found[1]])
-        batch = fitting[: max(1, self._budget // max(1, longest))]
+        lengths = [longest if self._padded else one.lengths[n] for one, n in fitting]
+        batch = fitting[: max(1, bisect(list(accumulate(lengths)), self._budget))]
         if all(one is not first for one, _ in batch):
             batch[-1] = (first, first.left[0])
         for one, position in batch:

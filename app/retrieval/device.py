@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -25,11 +28,30 @@ UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, RuntimeE
 FORMATS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 """As /info names them."""
 
-# oneDNN, and torch once more, keep what they have prepared for a product of every shape they have seen, 1,024 of them
-# unless told otherwise. Texts have many lengths and most shapes never come back: half a gigabyte, and no time saved.
-# Read at the first use.
-for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-    os.environ.setdefault(_cache, "32")
+# oneDNN, and torch once more, keep what they have compiled for a product of every shape they have seen, 1,024 of them
+# unless told otherwise. Of texts padded to any length most shapes never come back: half a gigabyte, and no time saved.
+# Of packed ones (packed.py) some hundred do. Read at the first use.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
+
+HELD, LARGEST = 128 << 20, 32 << 20
+"""Bytes."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of malloc.h."""
+
+
+def hold_freed_memory() -> None:
+    """Let the C library (glibc) give freed memory back only from HELD on, and take pieces up to LARGEST, all that it
+    allows, from what it holds: states of some megabytes come and go with every product, and the system clears each
+    page that it gives. Nothing is done elsewhere than on Linux, or where the environment says otherwise."""
+    if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
+        with suppress(AttributeError, OSError):
+            c = ctypes.CDLL(None)
+            for parameter, value in ((M_TRIM_THRESHOLD, HELD), (M_MMAP_THRESHOLD, LARGEST)):
+                c.mallopt(parameter, value)
+
+
+hold_freed_memory()
 
 CPU_BATCH_TOKENS = 2048
 """Padded tokens of one forward pass on a CPU: larger ones leave the L2 cache, are no faster per token, and leave more

@@ -113,5 +113,7 @@ def turned(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary positions of (…, batch, heads, tokens, head) by cos and sin (batch or 1, tokens, head): the halves of each
     head are the two coordinates."""
     left, right = states.chunk(2, dim=-1)
-    (cos, _), (sin, _) = cos.unsqueeze(1).chunk(2, dim=-1), sin.unsqueeze(1).chunk(2, dim=-1)
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
+    cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
+    size = left.shape[-1]
+    signed = torch.cat((-sin[..., :size], sin[..., size:]), dim=-1)
+    return torch.addcmul(states * cos, torch.cat((right, left), dim=-1), signed)

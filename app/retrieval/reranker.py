@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,9 @@ from app.retrieval import device as devices
 from app.retrieval.batching import Batches
 from app.retrieval.device import Precision
 from app.retrieval.first_token import shorten
+from app.retrieval.packed import BUDGET
+from app.retrieval.short_bert import ShortBert
+from app.retrieval.short_model import ShortModel
 from app.retrieval.short_modernbert import ShortModernBert
 from app.retrieval.types import Blend, Blends, Floats, Tokens, sigmoid
 
@@ -93,7 +96,7 @@ class Reranker:
     pairs share batches (batching.py)."""
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-        """`model` is a ShortModernBert, or one of transformers for classifying sequences."""
+        """`model` is a ShortModel, or one of transformers for classifying sequences."""
         settings = devices.model_settings(folder)
         self.model, self.tokenizer = model, tokenizer
         self.name = str(settings.get("name", folder.name))
@@ -104,12 +107,15 @@ class Reranker:
         self.scale, self.bias = float(calibration.get("scale", 1.0)), float(calibration.get("bias", 0.0))
         self.blends = blends(settings)
         self.layout = pair_layout(tokenizer)
+        if getattr(model.config, "type_vocab_size", 2) < 2:  # RoBERTa's, whose tokenizer may be a BERT's all the same
+            self.layout = replace(self.layout, segments=None)
         taken = signature(getattr(model, "forward", model)).parameters
         self._typed = self.layout.segments is not None and "token_type_ids" in taken
         self.device = str(model.device)
         self.format = getattr(model, "format", None) or devices.FORMATS[model.dtype]
-        self.batch_tokens = devices.batch_tokens(self.device)
-        self._batches = Batches(self._forward, self.batch_tokens)
+        packed = isinstance(model, ShortModel)
+        self.batch_tokens = BUDGET if packed else devices.batch_tokens(self.device)
+        self._batches = Batches(self._forward, self.batch_tokens, padded=not packed)
         self._lock = threading.Lock()
         self._check()
 
@@ -134,10 +140,11 @@ class Reranker:
             tokenizer = AutoTokenizer.from_pretrained(str(folder), **options)
             model: Any = None
             if device == "cpu":
-                model = ShortModernBert.read(folder, devices.dtype(device, precision), devices.in_int8(precision))
+                form = devices.dtype(device, precision), devices.in_int8(precision)
+                model = ShortModernBert.read(folder, *form) or ShortBert.read(folder, *form)
             if model is None and precision == "int8":
                 raise ModelError(
-                    f"{folder} on {device}: int8 is for a ModernBERT that reads its first token, on a CPU; use auto"
+                    f"{folder} on {device}: int8 is for a BERT, RoBERTa, ELECTRA or ModernBERT on a CPU; use auto"
                 )
             if model is None:
                 model = AutoModelForSequenceClassification.from_pretrained(
@@ -187,14 +194,12 @@ class Reranker:
         return sigmoid(self.scale * logits.astype(np.float64) + self.bias)
 
     def _forward(self, pairs: list[Pair]) -> Floats:
+        if isinstance(self.model, ShortModel):
+            return np.asarray(self.model(pairs))
         features = {name: tensor.to(self.model.device) for name, tensor in self._pad(pairs).items()}
         with torch.inference_mode():
-            if isinstance(self.model, ShortModernBert):
-                logits = self.model(features["input_ids"], features["attention_mask"])
-            else:
-                logits = self.model(**features).logits[:, 0].float()
-            found: Floats = logits.cpu().numpy()
-        return found
+            logits: Floats = self.model(**features).logits[:, 0].float().cpu().numpy()
+        return logits
 
     def _pad(self, pairs: list[Pair]) -> dict[str, torch.Tensor]:
         """int64 tensors (pairs, longest), padded on the right."""
