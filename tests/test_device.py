@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +94,33 @@ def test_broken_settings_are_named(tmp_path: Path, text: str, message: str) -> N
 
 def test_batches_take_arrays() -> None:
     assert [batch.tolist() for batch in devices.token_batches(np.array([1, 3, 2]), 4)] == [[1], [2, 0]]
+
+
+class Library:
+    """Of C, as far as it is asked."""
+
+    def __init__(self) -> None:
+        self.told: dict[int, int] = {}
+
+    def mallopt(self, parameter: int, value: int) -> None:
+        self.told[parameter] = value
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is the C library told anything")
+def test_freed_memory_is_held_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    library = Library()
+    monkeypatch.setattr("app.retrieval.device.ctypes.CDLL", lambda _: library)
+    devices.hold_freed_memory()
+    assert library.told == {-1: devices.HELD, -3: devices.LARGEST, -8: devices.ARENAS}
+    library.told.clear()
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "8")
+    devices.hold_freed_memory()
+    assert not library.told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is the C library told anything")
+def test_another_c_library_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.retrieval.device.ctypes.CDLL", lambda _: object())
+    devices.hold_freed_memory()

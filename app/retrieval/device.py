@@ -34,20 +34,24 @@ FORMATS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 
-HELD, LARGEST = 128 << 20, 32 << 20
+HELD, LARGEST = 64 << 20, 32 << 20
 """Bytes."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+ARENAS = 2
+"""Heaps. Each thread would have one, with what it holds."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Of malloc.h."""
 
 
 def hold_freed_memory() -> None:
     """Let the C library (glibc) give freed memory back only from HELD on, and take pieces up to LARGEST, all that it
     allows, from what it holds: states of some megabytes come and go with every product, and the system clears each
-    page that it gives. Nothing is done elsewhere than on Linux, or where the environment says otherwise."""
+    page that it gives. Nothing is done elsewhere than on Linux, or where the environment says otherwise (MALLOC_…)."""
     if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
         with suppress(AttributeError, OSError):
             c = ctypes.CDLL(None)
-            for parameter, value in ((M_TRIM_THRESHOLD, HELD), (M_MMAP_THRESHOLD, LARGEST)):
+            for parameter, value in (
+                (M_TRIM_THRESHOLD, HELD), (M_MMAP_THRESHOLD, LARGEST), (M_ARENA_MAX, ARENAS),
+            ):  # fmt: skip
                 c.mallopt(parameter, value)
 
 

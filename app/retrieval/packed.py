@@ -33,8 +33,8 @@ Turns = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`texts` times heads, of one width: where their rows of heads begin among all groups', and -inf for padding, 0 for
-    tokens, (texts · heads, 1, width), None where nothing is padded."""
+    """Texts of one width: their number times the heads, where their rows of one head begin among all groups', and -inf
+    for padding, 0 for tokens, (size, 1, width), None where nothing is padded."""
 
     size: int
     width: int
@@ -69,9 +69,8 @@ class Packed:
         self._groups, self._gathered, self._back = self._grouped(counts, starts)
 
     def _windowed(self, counts: Longs, starts: Longs) -> tuple[Tensor, list[Window]]:
-        """The first row of each text, and the windows. What the step adds to the texts are more of the first."""
-        which = np.zeros(_up(len(counts), TEXTS), dtype=np.int64)
-        which[: len(counts)] = np.arange(len(counts))
+        """The first row of each text, and the windows. What the step adds to the texts are more of the last."""
+        which = np.minimum(np.arange(_up(len(counts), TEXTS)), len(counts) - 1)
         windows = list[Window]()
         for first in range(0, len(which), TEXTS):
             texts = which[first : first + TEXTS]
@@ -92,11 +91,9 @@ class Packed:
         for first, last, width in self._runs(counts):
             real = np.arange(width) < counts[first:last, None]
             rows = np.where(real, starts[first:last, None] + np.arange(width), starts[first:last, None])
-            mask = None if real.all() else torch.from_numpy(np.where(real, 0.0, -np.inf)).to(self._dtype)[:, None]
             size = (last - first) * self._heads
-            groups.append(
-                Group(size, width, taken, mask if mask is None else mask.repeat_interleave(self._heads, dim=0))
-            )
+            mask = torch.from_numpy(np.where(real, 0.0, -np.inf).repeat(self._heads, axis=0)).to(self._dtype)[:, None]
+            groups.append(Group(size, width, taken, None if real.all() else mask))
             gathered.append(((rows[None, :, None] * 3 + kinds) * self._heads + heads).ravel())
             cells = taken + np.arange(size * width).reshape(-1, self._heads, width).transpose(0, 2, 1)
             back[rows[real]] = cells[real]

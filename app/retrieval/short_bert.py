@@ -59,6 +59,7 @@ class ShortBert(ShortModel):
 
     def _build(self, parts: Parts) -> None:
         self._kind = KINDS[self.config.architectures[0]]
+        self._first_place = self.config.pad_token_id + 1 if self._kind.after_padding else 0
         body, embeddings = self._kind.body, f"{self._kind.body}.embeddings"
         parts.weights.pop(f"{embeddings}.position_ids", None)
         self._words = parts.table(f"{embeddings}.word_embeddings")
@@ -73,9 +74,8 @@ class ShortBert(ShortModel):
         self._dense, self._output = parts.linear(self._kind.dense), parts.linear(self._kind.output)
 
     def _logits(self, ids: Tensor, segments: Tensor, packed: Packed) -> Tensor:
-        first = self.config.pad_token_id + 1 if self._kind.after_padding else 0
         hidden = functional.embedding(ids, self._words)
-        hidden = hidden + functional.embedding(packed.places + first, self._positions)
+        hidden = hidden + functional.embedding(packed.places + self._first_place, self._positions)
         hidden = hidden + functional.embedding(segments, self._segments)
         hidden = self._project(self._norm(hidden))
         for block in self._blocks:

@@ -37,7 +37,7 @@ class ShortModel(ABC):
         self.config = SimpleNamespace(**settings)
         self.heads = int(self.config.num_attention_heads)
         self.head_dim = int(self.config.hidden_size) // self.heads
-        some = next(iter(weights.values()))
+        some = weights[min(weights)]
         self.dtype, self.device = some.dtype, some.device
         self.format = "int8" if int8 else devices.FORMATS[self.dtype]
         with torch.inference_mode():
