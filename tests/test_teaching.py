@@ -30,10 +30,13 @@ from training.sections import Mine
 from training.teaching import Teacher
 from training.triples import read_triples
 
+SPREAD = 0.3
+"""Of a teacher's weights: its logits lie some tenths apart, so that a comparison of them says something."""
+
 
 @pytest.fixture(scope="module")
 def reranker(tmp_path_factory: pytest.TempPathFactory) -> Reranker:
-    folder = tiny.save_body(tmp_path_factory.mktemp("teacher") / "model", "xlm-roberta-cross")
+    folder = tiny.save_body(tmp_path_factory.mktemp("teacher") / "model", "xlm-roberta-cross", SPREAD)
     return Reranker.load(folder, precision="fp32")
 
 
@@ -110,7 +113,7 @@ def test_chunks_do_not_change_what_is_taught(
 
 
 def test_the_mine_step_asks_the_teacher_of_the_recipe(tmp_path: Path) -> None:
-    folder = tiny.save_body(tmp_path / "teacher", "xlm-roberta-cross")
+    folder = tiny.save_body(tmp_path / "teacher", "xlm-roberta-cross", SPREAD)
     made = tiny.recipe(tmp_path, mine={"teacher": str(folder), "teacher_margin": 0.0})
     tiny.write_corpus(made)
     pools = mine.Pools(*stores(made), FakeEncoder(), made.folder("mine"))

@@ -60,8 +60,9 @@ def tokenizer(window: int = 64) -> PreTrainedTokenizerFast:
     return cast(PreTrainedTokenizerFast, made(tokenizer_object=bare, model_max_length=window, **SPECIAL))
 
 
-def sizes(words: PreTrainedTokenizerFast) -> dict[str, Any]:
+def sizes(words: PreTrainedTokenizerFast, spread: float = 0.02) -> dict[str, Any]:
     return {
+        "initializer_range": spread,
         "vocab_size": len(words),
         "hidden_size": HIDDEN,
         "num_hidden_layers": 2,
@@ -72,10 +73,13 @@ def sizes(words: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def body(architecture: str, words: PreTrainedTokenizerFast) -> Any:
-    """A random transformer: modernbert, bert, xlm-roberta, albert-cross or xlm-roberta-cross."""
+def body(architecture: str, words: PreTrainedTokenizerFast, spread: float = 0.02) -> Any:
+    """A random transformer: modernbert, bert, xlm-roberta, albert-cross or xlm-roberta-cross.
+
+    `spread` is the deviation of its weights. At that of a fresh model every text gets nearly the same answer.
+    """
     torch.manual_seed(3)
-    size, ends = sizes(words), {"cls_token_id": words.cls_token_id, "sep_token_id": words.sep_token_id}
+    size, ends = sizes(words, spread), {"cls_token_id": words.cls_token_id, "sep_token_id": words.sep_token_id}
     one_label: dict[str, Any] = {"num_labels": 1}
     if architecture == "modernbert":
         return ModernBertModel(ModernBertConfig(**size, **ends, bos_token_id=2, eos_token_id=3))
@@ -88,10 +92,10 @@ def body(architecture: str, words: PreTrainedTokenizerFast) -> Any:
     return AlbertForSequenceClassification(AlbertConfig(**size, **one_label, embedding_size=16))
 
 
-def save_body(folder: Path, architecture: str) -> Path:
+def save_body(folder: Path, architecture: str, spread: float = 0.02) -> Path:
     """A bare transformers folder, as the hub has many."""
     words = tokenizer()
-    body(architecture, words).save_pretrained(str(folder))
+    body(architecture, words, spread).save_pretrained(str(folder))
     words.save_pretrained(str(folder))
     return folder
 
