@@ -47,8 +47,7 @@ COPY app app
 COPY training training
 ENV BEOPGIL_HOST=0.0.0.0 \
     PORT=8000 \
-    HF_HOME=/tmp/huggingface \
-    NUMBA_CACHE_DIR=/tmp/numba
+    HF_HOME=/tmp/huggingface
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 CMD ["python", "docker/healthcheck.py"]
 ENTRYPOINT ["docker/entrypoint.sh"]

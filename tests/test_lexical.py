@@ -159,6 +159,14 @@ def test_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
         np.testing.assert_array_equal(loaded.scores(query), built.scores(query))
 
 
+def test_a_posting_of_a_passage_that_is_not_there_is_told(tmp_path: Path) -> None:
+    LexicalIndex.build(TEXTS).save(tmp_path)
+    passages = np.load(tmp_path / "passages.npy")
+    np.save(tmp_path / "passages.npy", np.full_like(passages, len(TEXTS)))
+    with pytest.raises(IndexError, match="out of range"):
+        LexicalIndex.load(tmp_path).scores(TEXTS[0])
+
+
 @pytest.mark.parametrize("name", ["terms.npy", "offsets.npy", "passages.npy", "impacts.npy", "lexical.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "other"])
 def test_a_broken_file_is_refused(tmp_path: Path, name: str, damage: str) -> None:

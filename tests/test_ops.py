@@ -34,6 +34,9 @@ class TestReadiness:
             return searcher
 
         with serving(load, ready=False) as client:
+            ready: list[bool] = []
+            service = client.app.state.service  # type: ignore[attr-defined]  # an ASGI callable to the client
+            service.on_ready = lambda: ready.append(service.ready)
             assert client.get("/healthz").json() == {"status": "ok"}
             for response in (
                 client.get("/readyz"),
@@ -48,6 +51,7 @@ class TestReadiness:
             wait_for(lambda: client.get("/readyz").status_code == 200)
             assert client.get("/readyz").json()["index"]["name"] == "fake"
             assert "beopgil_ready 1.0" in client.get("/metrics").text
+            assert ready == [True]
 
     def test_it_is_ready_only_after_a_search(self, searcher: Searcher) -> None:
         searched: list[str] = []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 
 from app.__main__ import main
 from app.retrieval.publish import publish
@@ -93,6 +96,31 @@ def test_settings_that_cannot_be_used_are_told(
     assert "BEOPGIL_DEVICE is 'tpu'" in written
     assert "BEOPGIL_PORT is 70000" in written
     assert "did you mean BEOPGIL_PORT?" in written
+
+
+def test_garbage_is_collected_once_all_is_loaded_and_not_in_what_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def run(server: Any) -> None:
+        seen.append((gc.isenabled(), gc.get_freeze_count() > 0))
+        server.config.app.state.service.on_ready()
+        seen.append((gc.isenabled(), gc.get_freeze_count() > 0))
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    try:
+        assert main([]) == 0
+    finally:
+        gc.unfreeze()
+    assert seen == [(False, False), (True, True)]
+
+
+def test_garbage_is_collected_after_a_start_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_server: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    assert main([]) == 0
+    assert gc.isenabled()
 
 
 def test_help_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:

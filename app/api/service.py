@@ -31,13 +31,14 @@ Reload = Callable[[Settings, Searcher], Searcher]
 
 
 class Service:
-    """`failure` is what ended the loading; `on_failure` is called then."""
+    """`failure` is what ended the loading; `on_failure` is called then, `on_ready` where it succeeds."""
 
     def __init__(self, settings: Settings, metrics: Metrics, reload: Reload) -> None:
         self.settings, self.metrics, self._open_newest = settings, metrics, reload
         self.limiter = anyio.CapacityLimiter(settings.concurrency)
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], None] = lambda: None
+        self.on_ready: Callable[[], None] = lambda: None
         self._searcher: Searcher | None = None
         self._answers = AnswerCache(settings.cache)
         self._reloading: Task[Reloaded] | None = None
@@ -45,6 +46,7 @@ class Service:
     async def open(self, load: Load) -> None:
         """Load and warm in a thread; the server answers /healthz meanwhile."""
         self._serve(await run_sync(_warmed, lambda: load(self.settings), abandon_on_cancel=True))
+        self.on_ready()
         self.metrics.ready.set(1)
 
     def _serve(self, searcher: Searcher) -> None:

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from app.errors import IndexCorrupt
 from app.law.text import MIDDOTS, nfc
@@ -164,11 +164,14 @@ class LexicalIndex:
 
     def scores(self, query: str) -> Floats:
         """The score of every passage, float32 (passages,)."""
-        scores = np.zeros(self.count, dtype=np.float32)
+        scores = torch.zeros(self.count)
+        passages, impacts = torch.from_numpy(self.passages), torch.from_numpy(self.impacts)
         at, known, repeats = self._look_up(query)
         starts, stops = self.offsets[at[known]], self.offsets[at[known] + 1]
-        _add(scores, self.passages, self.impacts, starts, stops, repeats[known].astype(np.float32))
-        return scores
+        for start, stop, weight in zip(starts.tolist(), stops.tolist(), repeats[known].tolist(), strict=True):
+            scores.index_add_(0, passages[start:stop], impacts[start:stop], alpha=weight)
+        found: Floats = scores.numpy()
+        return found
 
     def attainable(self, query: str) -> float:
         """What no passage exceeds for this query: the idf of its terms, repeats and unknown terms counted."""
@@ -196,7 +199,8 @@ class LexicalIndex:
         """Memory-mapped. Raises IndexCorrupt where an array is missing, cut, or does not fit the others."""
         try:
             count = int(json.loads((folder / "lexical.json").read_text(encoding="utf-8"))["count"])
-            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("passages", "impacts")}
+            # Copied where written, which nothing does: torch takes no array that cannot be written.
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("passages", "impacts")}
             small = {name: np.load(folder / f"{name}.npy") for name in ("terms", "offsets")}
         except (OSError, ValueError, EOFError, KeyError) as error:
             raise IndexCorrupt(f"the lexical index cannot be read ({error}); build the index again") from error
@@ -222,27 +226,3 @@ def _idf(count: int, frequencies: npt.NDArray[np.int64]) -> npt.NDArray[np.float
 
 def _arrays(postings: int) -> tuple[Ints, Floats]:
     return np.empty(postings, dtype=np.int32), np.empty(postings, dtype=np.float32)
-
-
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compiled at its first call; the machine code is kept for the next start where some folder can be written."""
-    try:
-        kept: Callable[..., None] = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        kept = numba.njit(nogil=True)(function)
-    return kept
-
-
-@_compiled
-def _add(
-    scores: Floats,
-    passages: Ints,
-    impacts: Floats,
-    starts: npt.NDArray[np.int64],
-    stops: npt.NDArray[np.int64],
-    weights: Floats,
-) -> None:
-    """scores[passage] += weight × impact over the postings of the asked terms."""
-    for term in range(len(starts)):
-        for place in range(starts[term], stops[term]):
-            scores[passages[place]] += weights[term] * impacts[place]

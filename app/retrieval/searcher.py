@@ -95,7 +95,7 @@ class Searcher:
         self._no_pool = self._plain_pool(fuse(NOTHING, NOTHING, 1.0, "hybrid", self.tuning), NOTHING, NOTHING)
 
     def warm(self) -> None:
-        """One search of everything: compiles, maps the files and encodes the filter columns."""
+        """One search of everything: maps the files and encodes the filter columns."""
         self.search(SearchRequest("손해배상책임의 요건", filters=Filters(kind=("statute", "precedent"))))
         self.search(SearchRequest("민법 제750조"))
 
