@@ -3,12 +3,12 @@
 A search is a request for the query's vector, an IndexFlatIP, and a request that reranks the passages as text; the
 ranking is the textbook's, logit + weight × cosine. benchmarks.serving runs it with the Python of build/peers/infinity.
 
-Its transformers 4.47 does not know ModernBERT, nor its sentence-transformers 3.4 the folders that later ones save: it
-runs over the stand-in.
+Its libraries do not read folders that later ones saved: it serves copies with older settings (benchmarks.peers.older).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import subprocess
@@ -16,11 +16,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import numpy as np
 
+from benchmarks.peers.older import copied
 from benchmarks.peers.service import Corpus, options, run, service
 from benchmarks.processes import free_port, started
 
@@ -86,7 +88,13 @@ def main() -> None:
     given = options("infinity")
     # uvicorn hands the signal on when it has stopped: without a handler it would end this process, and not infinity.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    with infinity(given.encoder, given.reranker) as client:
+    with TemporaryDirectory() as folder:
+        encoder = copied(given.encoder, Path(folder) / "encoder")
+        serve(given, encoder, copied(given.reranker, Path(folder) / "reranker"))
+
+
+def serve(given: argparse.Namespace, encoder: Path, reranker: Path) -> None:
+    with infinity(encoder, reranker) as client:
         searcher = Searcher(client, Corpus(given.folder), query_prompt(given.encoder), given.weight)
         run(service(searcher.search), given.port)
 
