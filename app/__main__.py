@@ -33,16 +33,10 @@ def serve(settings: Settings) -> int:
     """Without garbage collection until all is loaded: what loading makes stays, and looking through it again and again
     took a quarter of the start. Later collections leave it out."""
     gc.disable()
-    try:
-        return _served(settings)
-    finally:
-        gc.enable()
-
-
-def _served(settings: Settings) -> int:
-    from app.main import create_app
+    from app.main import create_app  # after that: imports are half of the loading
 
     app = create_app(settings)
+    service = app.state.service
     config = uvicorn.Config(app, host=settings.host, port=settings.port, access_log=False, server_header=False)
     server = uvicorn.Server(config)
 
@@ -53,12 +47,14 @@ def _served(settings: Settings) -> int:
         gc.freeze()
         gc.enable()
 
-    app.state.service.on_failure, app.state.service.on_ready = stop, loaded
+    service.on_failure, service.on_ready = stop, loaded
     try:
         server.run()
     except KeyboardInterrupt:
         return 0
-    return 1 if app.state.service.failure else 0
+    finally:
+        gc.enable()
+    return 1 if service.failure else 0
 
 
 def _parser() -> argparse.ArgumentParser:
