@@ -12,6 +12,9 @@ import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import AutoTokenizer, ModernBertConfig, ModernBertForSequenceClassification
 
+from app.retrieval.encoder import Encoder
+from app.retrieval.reranker import Reranker
+from benchmarks.peers import standin
 from benchmarks.peers.older import copied, modernbert_settings
 from tests import tiny
 
@@ -55,6 +58,22 @@ def test_a_modernbert_gives_the_same_scores(tmp_path: Path, every: int) -> None:
 def test_the_models_that_ship_are_told_in_older_names() -> None:
     config = read(ROOT / "models/beopgil-mini-cross/config.json")
     assert modernbert_settings(config)["global_attn_every_n_layers"] == 1
+
+
+def test_the_stand_in_is_read_as_before_and_as_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standin, "SIZE", {**standin.SIZE, "num_hidden_layers": 1})
+    bi, cross = standin.save_encoder(tmp_path), standin.save_reranker(tmp_path)
+    wanted = SentenceTransformer(str(bi), device="cpu").encode(TEXTS)
+    np.testing.assert_array_equal(
+        SentenceTransformer(str(copied(bi, tmp_path / "a")), device="cpu").encode(TEXTS), wanted
+    )
+    np.testing.assert_allclose(Encoder.load(bi, "cpu", "fp32").encode_queries(TEXTS), wanted, atol=1e-5)
+    pairs = [(TEXTS[0], text) for text in TEXTS]
+    found = CrossEncoder(str(copied(cross, tmp_path / "b")), device="cpu", activation_fn=torch.nn.Identity()).predict(
+        pairs
+    )
+    np.testing.assert_allclose(Reranker.load(cross, "cpu", "fp32").score(TEXTS[0], TEXTS), found, atol=1e-5)
+    assert np.ptp(found) > 1e-3
 
 
 def test_a_pair_is_tokenised_as_before(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ class LexicalIndex:
         """Memory-mapped. Raises IndexCorrupt where an array is missing, cut, or does not fit the others."""
         try:
             count = int(json.loads((folder / "lexical.json").read_text(encoding="utf-8"))["count"])
-            # Copied where written, which nothing does: torch takes no array that cannot be written.
+            # Copied where written, which nothing does: torch warns of arrays that cannot be written.
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("passages", "impacts")}
             small = {name: np.load(folder / f"{name}.npy") for name in ("terms", "offsets")}
         except (OSError, ValueError, EOFError, KeyError) as error:

@@ -3,8 +3,8 @@
 All products but those of attention take rows as they are: a row a token, texts longest first. For attention, texts of
 like length are put in groups, and padded to one width.
 
-oneDNN compiles each product of bf16 for its shape, which takes nearly as long as the product itself, and keeps few of
-them (device.py). So rows, texts and widths come in steps, and the same shapes come again.
+oneDNN compiles each product of bf16 for its shape, which takes two thirds as long as the product itself, and keeps few
+of them (device.py). So rows, texts and widths come in steps, and the same shapes come again.
 """
 
 from __future__ import annotations

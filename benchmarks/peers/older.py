@@ -1,4 +1,4 @@
-"""Model folders as sentence-transformers 5 and transformers 4 read them: newer names of the same things put back.
+"""Model folders as sentence-transformers 3 and transformers 4 read them: newer names of the same things put back.
 
 No imports of `app` or of those libraries: the peer `infinity` calls this in an environment of its own.
 """

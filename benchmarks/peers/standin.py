@@ -4,18 +4,19 @@
     python -m benchmarks.serving --depth 50 --root FOLDER/indexes --index standin --encoder FOLDER/bi \
         --reranker FOLDER/cross
 
-The tokenizer is that of the models that ship. It measures speed and equal ranking; it finds nothing. What says how the
-folders are read is written as sentence-transformers 3 and transformers 4 knew it, which later ones read too.
+The tokenizer is that of the models that ship. It measures speed and equal ranking; it finds nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, BertModel
 
 from benchmarks.peers.service import MAX_TOKENS
@@ -29,14 +30,6 @@ SIZE: dict[str, Any] = {
     "intermediate_size": 1536,
     "max_position_embeddings": 512,
 }
-ONE_LABEL: dict[str, Any] = {"num_labels": 1}
-TOKENIZER: dict[str, Any] = {
-    "tokenizer_class": "PreTrainedTokenizerFast",
-    "model_max_length": MAX_TOKENS,
-    "model_input_names": ["input_ids", "attention_mask"],
-    **{f"{name}_token": f"[{name.upper()}]" for name in ("cls", "sep", "pad", "unk", "mask")},
-}
-"""Unless they are told the inputs, transformers 4 give a pair its segments and transformers 5 do not: other logits."""
 SEED = 7
 
 
@@ -53,37 +46,25 @@ def main() -> None:
 
 def save_encoder(folder: Path) -> Path:
     """Mean of the last layer's tokens, as most small encoders have it."""
-    words, target = AutoTokenizer.from_pretrained(ENCODER), folder / "bi"
-    torch.manual_seed(SEED)
-    BertModel(BertConfig(vocab_size=len(words), pad_token_id=words.pad_token_id, **SIZE)).save_pretrained(str(target))
-    words.save_pretrained(str(target))
-    modules = [
-        {"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"sentence_transformers.models.{kind}"}
-        for i, kind in enumerate(("Transformer", "Pooling", "Normalize"))
-    ]
-    mean = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
-    write(target / "modules.json", modules)
-    write(target / "1_Pooling/config.json", {"word_embedding_dimension": SIZE["hidden_size"], **mean})
-    write(target / "2_Normalize/config.json", {})
-    write(target / "sentence_bert_config.json", {"max_seq_length": MAX_TOKENS, "do_lower_case": False})
-    write(target / "config_sentence_transformers.json", {"prompts": {"query": "", "document": ""}})
-    write(target / "tokenizer_config.json", TOKENIZER)
-    return target
+    body = save(BertModel, folder / "bi-body")
+    modules = [Transformer(str(body)), Pooling(SIZE["hidden_size"], pooling_mode="mean"), Normalize()]
+    model = SentenceTransformer(modules=modules, device="cpu", prompts={"query": "", "document": ""})
+    model.save_pretrained(str(folder / "bi"), create_model_card=False)
+    return folder / "bi"
 
 
 def save_reranker(folder: Path) -> Path:
-    words, target = AutoTokenizer.from_pretrained(ENCODER), folder / "cross"
+    return save(BertForSequenceClassification, folder / "cross", num_labels=1)
+
+
+def save(kind: Any, target: Path, **settings: Any) -> Path:
+    words = AutoTokenizer.from_pretrained(ENCODER)
+    words.model_max_length = MAX_TOKENS
     torch.manual_seed(SEED)
-    config = BertConfig(vocab_size=len(words), pad_token_id=words.pad_token_id, **SIZE, **ONE_LABEL)
-    BertForSequenceClassification(config).save_pretrained(str(target))
+    model = kind(BertConfig(vocab_size=len(words), pad_token_id=words.pad_token_id, **SIZE, **settings))
+    model.save_pretrained(str(target))
     words.save_pretrained(str(target))
-    write(target / "tokenizer_config.json", TOKENIZER)
     return target
-
-
-def write(path: Path, settings: Any) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
