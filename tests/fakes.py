@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from app.law.documents import Document, article_number, passages, statute_doc_id
 from app.law.text import match_key
@@ -16,7 +17,7 @@ from app.retrieval.index import Index
 from app.retrieval.publish import publish
 from app.retrieval.searcher import Searcher
 from app.retrieval.store import write_documents, write_passages
-from app.retrieval.types import Blend, Blends, Floats, PairScorer, TextEncoder, Tokens
+from app.retrieval.types import Blend, Blends, Floats, PairScorer, SearchResponse, TextEncoder, Tokens
 from app.retrieval.versions import FILE as VERSIONS
 from app.retrieval.versions import Version, write_versions
 
@@ -155,3 +156,18 @@ def write_corpus(folder: Path, documents: Sequence[Document], limit: int = 600) 
     write_documents(folder / "documents.arrow", documents)
     rows = ((p.passage_id, row, p.text) for row, d in enumerate(documents) for p in passages(d, limit))
     write_passages(folder / "passages.arrow", rows)
+
+
+class Exhausted(FakeReranker):
+    def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats:
+        raise torch.OutOfMemoryError("no memory left")
+
+
+def other(searcher: Searcher, **options: object) -> Searcher:
+    """The same index, searched otherwise."""
+    given = {"encoder": searcher.encoder, "reranker": searcher.reranker, "today": lambda: TODAY, **options}
+    return Searcher(searcher.index, **given)  # type: ignore[arg-type]  # each option is of its own type
+
+
+def ids(response: SearchResponse) -> list[str]:
+    return [result.doc_id for result in response.results]

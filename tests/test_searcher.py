@@ -8,46 +8,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import BadRequest, NotFound, NotReady
-from app.law.citation import Status as CitationStatus
 from app.law.documents import Kind
-from app.retrieval.searcher import NOTHING, Searcher
+from app.retrieval.searcher import Searcher
 from app.retrieval.types import (
     Blend,
     Blends,
     Candidates,
     Filters,
-    Floats,
-    FoundCitation,
     Mode,
     SearchRequest,
-    SearchResponse,
-    Tokens,
     Understood,
 )
-from tests.fakes import DOCUMENTS, TODAY, FakeEncoder, FakeReranker, build_index, precedent, statute
+from tests.fakes import (
+    DOCUMENTS,
+    Exhausted,
+    FakeReranker,
+    build_index,
+    ids,
+    other,
+    precedent,
+    statute,
+)
 
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "lexical")
 QUERIES = ("손해를 배상할 책임", "명예훼손", "정당한 이유 없는 해고", "재산분할", "전혀 다른 말")
-
-
-@pytest.fixture(scope="module")
-def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
-    return build_index(tmp_path_factory.mktemp("searcher"))
-
-
-def other(searcher: Searcher, **options: object) -> Searcher:
-    """The same index, searched otherwise."""
-    given = {"encoder": searcher.encoder, "reranker": searcher.reranker, "today": lambda: TODAY, **options}
-    return Searcher(searcher.index, **given)  # type: ignore[arg-type]  # each option is of its own type
-
-
-def ids(response: SearchResponse) -> list[str]:
-    return [result.doc_id for result in response.results]
 
 
 def test_the_matching_article_comes_first_and_its_decision_next(searcher: Searcher) -> None:
@@ -172,86 +160,6 @@ def test_without_a_reranker_junk_is_not_confident(searcher: Searcher) -> None:
         assert all(result.relevance < 0.5 for result in response.results)
 
 
-def test_a_citation_is_pinned_once_and_neighbours_follow(searcher: Searcher) -> None:
-    response = searcher.search(SearchRequest("민법 제750조 손해배상"))
-    assert ids(response)[0] == "001706-0750"
-    assert [result.match for result in response.results] == ["citation"] + ["ranked"] * 5
-    assert not response.understood.only_citations
-    assert response.results[0].relevance == 1.0
-    assert response.understood.citations[0].doc_id == "001706-0750"
-    assert len(set(ids(response))) == 6
-
-
-def test_a_case_number_is_pinned(searcher: Searcher) -> None:
-    response = searcher.search(SearchRequest("2019다102", k=1))
-    assert [(result.doc_id, result.match) for result in response.results] == [("p102", "citation")]
-    assert response.confident
-
-
-def test_pins_keep_their_order_and_the_filters(searcher: Searcher) -> None:
-    found: list[tuple[str, CitationStatus]] = [("p102", "resolved"), ("001692-0307", "resolved"), ("p102", "resolved")]
-    found += [("gone", "resolved"), ("p101", "ambiguous"), ("001706-0750", "former")]
-    citations = tuple(FoundCitation((0, 1), "", "", *one) for one in found)
-
-    def router(query: str) -> Understood:
-        return Understood(query, citations)
-
-    pinned = other(searcher, router=router)
-    assert ids(pinned.search(SearchRequest("가")))[:3] == ["p102", "001692-0307", "p101"]
-    assert ids(pinned.search(SearchRequest("가")))[3] == "001706-0750"
-    only = pinned.search(SearchRequest("가", filters=Filters(kind=("statute",))))
-    assert [result.doc_id for result in only.results if result.match == "citation"] == ["001692-0307", "001706-0750"]
-    assert ids(pinned.search(SearchRequest("가", k=2))) == ["p102", "001692-0307"]
-    without = pinned.search(SearchRequest("가", exclude_docs=frozenset({"p102"})))
-    assert "p102" not in ids(without)
-
-
-class Unused(FakeEncoder):
-    def encode_queries(self, texts: Sequence[str]) -> Floats:
-        raise AssertionError(f"a model was asked for {texts}")
-
-
-def test_a_citation_alone_needs_no_model(searcher: Searcher) -> None:
-    without = other(searcher, encoder=Unused(), reranker=Exhausted())
-    response = without.search(SearchRequest("민법 제750조"))
-    assert ids(response)[0] == "001706-0750"
-    assert [result.match for result in response.results[1:]] == ["ranked"] * (len(response.results) - 1)
-    assert "001706-0839-02" in ids(response)
-    assert response.confident
-    assert response.degraded is None
-    assert response.took_ms.embed == response.took_ms.rerank == 0
-    with pytest.raises(AssertionError, match="a model was asked"):
-        without.search(SearchRequest("민법 제750조 손해배상"))
-
-
-def test_an_article_that_is_not_there_shows_the_nearest_that_are(searcher: Searcher) -> None:
-    response = searcher.search(SearchRequest("민법 제751조"))
-    (citation,) = response.understood.citations
-    assert citation.status == "no_such_article"
-    assert [near.doc_id for near in citation.nearest] == ["001706-0750", "001706-0839-02"]
-    assert ids(response) == ["001706-0750", "001706-0839-02"]
-    assert {result.match for result in response.results} == {"ranked"}
-    assert not response.confident
-
-
-def test_what_is_beside_a_citation_keeps_to_the_filters(searcher: Searcher) -> None:
-    none = searcher.search(SearchRequest("민법 제750조", filters=Filters(law=("형법",))))
-    assert ids(none) == []
-    assert ids(searcher.search(SearchRequest("민법 제750조", k=1))) == ["001706-0750"]
-
-
-def test_the_models_read_the_query_as_understood(searcher: Searcher) -> None:
-    spelt = other(searcher, router=lambda query: Understood("명예를 훼손"))
-    assert ids(spelt.search(SearchRequest("nonsense")))[0] == "001692-0307"
-
-
-def test_a_pinned_article_hides_its_namesake(tmp_path: Path) -> None:
-    old = statute("000001", "민법", "제750조", "옛", "손해를 배상할 책임", law_kind="군정법령", date="1946-01-01")
-    response = build_index(tmp_path, [old, *DOCUMENTS]).search(SearchRequest("민법 제750조"))
-    assert ids(response)[0] == "001706-0750"
-    assert old.doc_id not in ids(response)
-
-
 def test_filters_narrow_every_stage(searcher: Searcher) -> None:
     response = searcher.search(SearchRequest("해고", filters=Filters(kind=("precedent",), date_from=date(2021, 1, 1))))
     assert ids(response) == ["p102"]
@@ -314,11 +222,6 @@ def test_without_a_reranker_the_answer_says_so(searcher: Searcher) -> None:
     assert ids(response)[0] == "001692-0307"
     assert ids(response) == ids(searcher.search(SearchRequest("사람의 명예를 훼손", rerank=False)))
     assert without.search(SearchRequest("사람의 명예를 훼손", rerank=False)).degraded is None
-
-
-class Exhausted(FakeReranker):
-    def score_tokens(self, query: str, passages: Sequence[Tokens]) -> Floats:
-        raise torch.OutOfMemoryError("no memory left")
 
 
 def test_a_reranker_out_of_memory_degrades(searcher: Searcher) -> None:
@@ -414,96 +317,6 @@ def test_no_query_breaks_a_search(searcher: Searcher, query: str, k: int, rerank
 
 def test_warming_up_asks_for_everything(searcher: Searcher) -> None:
     searcher.warm()
-
-
-# decisions near a query
-
-
-@pytest.fixture(scope="module")
-def citing(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
-    """Decisions of 2015 and 2020 on lighthouses, that cite an article which says nothing of them."""
-    documents = (
-        *DOCUMENTS[:3],
-        precedent(
-            7, "등대", "등대지기의 야간 근무", date="2015-01-01", case_no="2014다7", cited_statutes="민법 제750조"
-        ),
-        precedent(8, "등대", "등대의 불빛", cited_statutes="형법 제307조", cited_precedents="2014다7"),
-    )
-    return build_index(tmp_path_factory.mktemp("citing"), documents)
-
-
-LIGHT = SearchRequest("등대지기의 야간 근무", explain=True)
-
-
-def votes(searcher: Searcher, request: SearchRequest) -> dict[str, float]:
-    found = searcher.search(request).results
-    return {one.doc_id: one.stages.links for one in found if one.stages and one.stages.links}
-
-
-def test_decisions_near_a_query_speak_for_what_they_cite(citing: Searcher) -> None:
-    found = votes(citing, LIGHT)
-    assert found["001706-0750"] == pytest.approx(1.0), "the nearest counts fully"
-    assert 0 < found["001692-0307"] < 1
-    plain = other(citing, tuning=replace(citing.tuning, cited_weight=0.0))
-    assert "001706-0750" not in votes(plain, LIGHT)
-    pools = [one.pool(LIGHT).fused for one in (citing, plain)]
-    ranks = [one.ids.tolist().index(0) for one in pools]
-    gained = pools[0].scores[ranks[0]] - pools[1].scores[ranks[1]]
-    assert gained == pytest.approx(citing.tuning.cited_weight * np.log(1 + 3 * 1.0), abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        replace(LIGHT, exclude_docs=frozenset({"p7"})),
-        replace(LIGHT, decided_to=date(2014, 12, 31)),
-        replace(LIGHT, as_of=date(2014, 12, 31)),
-        replace(LIGHT, mode="dense"),
-        replace(LIGHT, mode="lexical"),
-        replace(LIGHT, filters=Filters(kind=("precedent",))),
-    ],
-)
-def test_what_may_not_be_known_speaks_for_no_article(citing: Searcher, request_: SearchRequest) -> None:
-    assert "001706-0750" not in votes(citing, request_)
-
-
-def test_filters_of_articles_leave_the_decisions_their_voice(citing: Searcher) -> None:
-    """What is asked for are articles; who speaks for them are decisions all the same."""
-    for filters in (Filters(kind=("statute",)), Filters(law=("민법",))):
-        assert votes(citing, replace(LIGHT, filters=filters))["001706-0750"] == pytest.approx(1.0)
-    assert "001706-0750" not in votes(citing, replace(LIGHT, filters=Filters(law=("형법",))))
-
-
-def test_an_encoder_that_is_not_sure_lets_nobody_speak(citing: Searcher) -> None:
-    unsure = other(citing, tuning=replace(citing.tuning, sure_cosine=1.0, sure_width=1e-3))
-    silent = other(citing, tuning=replace(unsure.tuning, cited_weight=0.0))
-    found, plain = (one.pool(LIGHT).fused for one in (unsure, silent))
-    assert found.ids.tolist() == plain.ids.tolist()
-    assert found.scores == pytest.approx(plain.scores, abs=1e-6)
-
-
-def test_how_sure_the_encoder_is_is_said_by_its_best_article(citing: Searcher) -> None:
-    tuned = other(citing, tuning=replace(citing.tuning, sure_cosine=0.3, sure_width=0.1))
-    (dense,) = citing.index.dense.search(citing.encoder.encode_queries([LIGHT.query]), 99)
-    kinds = [citing.index.documents[int(row)].kind for row in citing.index.passages.documents[dense.ids]]
-    assert kinds[0] == "precedent"
-    best = next(score for score, kind in zip(dense.scores.tolist(), kinds, strict=True) if kind == "statute")
-    assert tuned.sure(dense, NOTHING) == pytest.approx(1 / (1 + np.exp((0.3 - best) / 0.1)))
-    decisions = np.array([kind == "precedent" for kind in kinds])
-    alone = Candidates(dense.ids[decisions], dense.scores[decisions])
-    assert tuned.sure(alone, NOTHING) == pytest.approx(1 / (1 + np.exp((0.3 - dense.scores[0]) / 0.1)))
-    assert tuned.sure(Candidates(dense.ids[:0], dense.scores[:0]), NOTHING) == 0
-
-
-def test_the_nearest_decision_says_it_where_its_level_is_known(citing: Searcher) -> None:
-    """Those that the asker may not know say nothing, and then the best article does."""
-    tuned = other(citing, tuning=replace(citing.tuning, court_cosine=0.3, court_width=0.1))
-    vectors = citing.encoder.encode_queries([LIGHT.query])
-    near, (dense,) = tuned.near(vectors, LIGHT), citing.index.dense.search(vectors, 99)
-    assert tuned.sure(dense, near) == pytest.approx(1 / (1 + np.exp((0.3 - near.scores[0]) / 0.1)))
-    assert citing.sure(dense, near) == citing.sure(dense, NOTHING)
-    unknown = tuned.near(vectors, replace(LIGHT, as_of=date(1900, 1, 1)))
-    assert tuned.sure(dense, unknown) == citing.sure(dense, NOTHING)
 
 
 @pytest.mark.parametrize("query", QUERIES)
